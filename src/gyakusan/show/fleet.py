@@ -213,7 +213,7 @@ def speed(plan: FleetPlan) -> str:
 def served(plan: FleetPlan) -> Words:
     """Return who is still served if one machine fails."""
     percent = _percent(plan)
-    return say("all") if percent >= 100 else say("none") if percent <= 0 else say("{n} % of all", n=percent)
+    return say("all") if percent >= 100 else say("nobody") if percent <= 0 else say("{n} % of all", n=percent)
 
 
 def _percent(plan: FleetPlan) -> int:

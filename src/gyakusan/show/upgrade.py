@@ -17,7 +17,7 @@ from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import bought, machine_title
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
-from gyakusan.show.wording import brief, quality, short
+from gyakusan.show.wording import counted, quality, short
 
 SUPPLY_STEP = 50
 """Power supplies are sold in these steps. [W]"""
@@ -64,7 +64,7 @@ def _verdict(answer: UpgradeAnswer) -> Verdict:
     if answer.keep:
         return Verdict(tuple(_keep(answer)), say("Buy nothing"), "doubt")
     first, told = answer.steps[0], amounts(answer)
-    thing = bought(first.option.offer) if first.option.kind == "computer" else whole(brief(first.option.what))
+    thing = bought(first.option.offer) if first.option.kind == "computer" else counted(first.option.what)
     what = Message(ADVICE_TEXTS[first.option.kind], {"what": thing, "price": told.words(first.option.net)})
     return Verdict((say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first)),))
 
@@ -78,7 +78,7 @@ def _keep(answer: UpgradeAnswer) -> Iterator[Message]:
     if answer.nearest is not None:
         yield say(
             "The cheapest that is: {what} for {price}, to run {model}.",
-            what=whole(brief(answer.nearest.option.what)),
+            what=counted(answer.nearest.option.what),
             price=told.words(answer.nearest.option.net),
             model=whole(answer.nearest.plan.name),
         )
@@ -112,7 +112,7 @@ def question(answer: UpgradeAnswer) -> Question:
     request = answer.wanted.question
     texts = JAPANESE_TEXTS if request.language == "ja" else DOING_TEXTS
     facts = {
-        "machine": whole(brief(answer.owned.machine.name)),
+        "machine": counted(answer.owned.machine.name),
         "people": people(request.users),
         "doing": Message(texts[request.task]),
         "n": f"{request.workload.context:,}",
@@ -173,7 +173,7 @@ def what(step: UpgradeOption) -> Message:
     """Return what is bought, as a table names it."""
     if step.option.kind == "computer":
         return Message(BUY_TEXTS["computer"], {"what": machine_title(step.option.offer)})
-    return Message(BUY_TEXTS[step.option.kind], {"what": whole(brief(step.option.what, series=False))})
+    return Message(BUY_TEXTS[step.option.kind], {"what": counted(step.option.what, series=False)})
 
 
 def per_amount(step: UpgradeOption, told: Amounts) -> str:

@@ -63,10 +63,16 @@ def brief(machine: str, *, series: bool = True) -> str:
 
 def the(machine: str) -> Message:
     """Return a machine as a sentence names it: "the RTX 5090", "2x RTX 3090"."""
-    if several := re.fullmatch(r"(\d+)x ([^+]+)", brief(machine)):
-        return say("{n}x {name}", n=several[1], name=whole(several[2]))
     name = whole(brief(machine))
-    return Message("{name}", {"name": name}) if name[:1].isdigit() else say("the {name}", name=name)
+    return counted(machine) if name[:1].isdigit() else say("the {name}", name=name)
+
+
+def counted(machine: str, *, series: bool = True) -> Message:
+    """Return a machine's name with the number of its cards as the language has it: "2x RTX 3090". series: as for `brief`."""
+    name = brief(machine, series=series)
+    if several := re.fullmatch(r"(\d+)x ([^+]+)", name):
+        return say("{n}x {name}", n=several[1], name=whole(several[2]))
+    return Message("{name}", {"name": whole(name)})
 
 
 def listed(names: Iterable[str], texts: Mapping[str, str]) -> Listed:
