@@ -314,9 +314,18 @@ def test_what_is_typed_after_the_details_keeps_the_network() -> None:
     for lan in (False, True):
         plan = answer.plans[0]
         server = service(plan.deployment, plan.command, lan=lan)
-        parts = details(answer, 1, find_capacity(plan.deployment), server, date.today())
+        parts = details(answer, plan, 1, find_capacity(plan.deployment), server, date.today())
         (last,) = [p for p in parts if isinstance(p, Next)]
         assert [str(c).endswith(" --lan") for c in last.choices] == [lan] * 2
+
+
+@pytest.mark.parametrize(("more", "told"), [((), False), (("--users", "3"), True), (("--users", "3", "--lan"), False)])
+def test_the_network_is_proposed_where_it_helps(
+    more: tuple[str, ...], told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan for one person told how colleagues would reach it, too."""
+    shown = asked(capsys, *ASK, *more, "--details", "1")[1]
+    assert ("add --lan" in shown) is told
 
 
 def test_what_is_typed_next_keeps_what_was_asked_for() -> None:

@@ -111,6 +111,6 @@ def test_an_unknown_speed_is_said_with_what_tells_it(of: dict[str, str | None], 
     asked = structs.replace(found, request=structs.replace(found.request, **of))
     first = shared_notes(asked)[0].words
     assert told in str(first)
-    drawn = details(asked, 1, find_capacity(found.plans[0].deployment), None, date.today())
+    drawn = details(asked, asked.plans[0], 1, find_capacity(found.plans[0].deployment), None, date.today())
     facts = next(p for p in drawn if isinstance(p, Facts)).rows
     assert [f.lines for f in facts if str(f.label) == "Speed"] == [(first,)]

@@ -100,7 +100,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shlex.join(line)) for line in server.command.then))
-        yield Fact(say("Network"), (_network(server),))
+        yield Fact(say("Network"), (_network(server, int(plan.ledger.load.users)),))
 
 
 def _thinking(plan: Plan) -> Iterator[Message]:
@@ -225,7 +225,7 @@ def _quality(plan: Plan) -> Message:
     )
 
 
-def _network(server: Service) -> Message:
+def _network(server: Service, users: int) -> Message:
     if server.keyed:
         return say(
             "every address, port {port}; the first start makes the key, in {file}",
@@ -234,4 +234,6 @@ def _network(server: Service) -> Message:
         )
     if not server.variable:
         return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)
+    if users == 1:  # there are no colleagues
+        return say("this computer only, port {port}", port=server.port)
     return say("this computer only, port {port}; for colleagues: add --lan (makes a key)", port=server.port)
