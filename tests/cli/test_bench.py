@@ -23,6 +23,7 @@ from tests.load_testing.test_foreign import LLAMA
 import gyakusan
 from gyakusan import api
 from gyakusan.cli import main
+from gyakusan.load_testing import conditions
 from gyakusan.cli.bench import asked_again
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
@@ -287,6 +288,8 @@ def test_a_bench_of_this_computer_corrects_the_next_forecast(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GYAKUSAN_LEARNED")
+    # what other tests keep busy beside this one makes a measurement count less, and an outlier plausible
+    monkeypatch.setattr(conditions, "observed_with", lambda port: lambda: conditions.Conditions(0.0, 2))
     options = ["--model", "smollm2", "--device", "cpu", "--bandwidth", "20GB/s", "--context", "2k"]
     with serving(FakeChat(first=0.2, gap=0.02)) as fake:
         main(["bench", fake.url, "--users", "1", *FEW, *options])

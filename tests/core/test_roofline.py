@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from gyakusan.core.roofline import (
     SpeedConstants,
     closed_loop,
     decode_step,
+    expected_batches,
     first_token,
     later_token,
     offloaded,
@@ -195,3 +198,21 @@ class TestTraffic:
     )
     def test_cache_types(self, name: str, size: float) -> None:
         assert traffic.cache_value_bytes(name) == size
+
+
+class TestNeighbouringSlots:
+    @pytest.mark.parametrize("slots", [1, 2, 5, 8])
+    def test_it_is_the_mean_number_of_runs(self, slots: int) -> None:
+        for active in range(1, slots + 1):
+            sets = list(combinations(range(slots), active))
+            runs = [sum(slot - 1 not in some for slot in some) for some in sets]
+            assert expected_batches(active, slots) == pytest.approx(sum(runs) / len(runs))
+
+    def test_one_cache_is_one_batch_and_shapes_broadcast(self) -> None:
+        assert expected_batches(6, 1) == 1
+        assert expected_batches(np.array([[1], [4], [8]]), np.array([1, 8])).tolist() == [[1, 1], [1, 2.5], [1, 1]]
+
+    def test_a_step_is_several_steps(self) -> None:
+        step = decode_step(DENSE, 2, DeviceRates(1e12, 1e14, 1e14, 1e14), SpeedConstants())
+        assert step.times(2.5).time == pytest.approx(2.5 * step.time)
+        assert step.times(2.5).bottleneck == step.bottleneck

@@ -130,3 +130,27 @@ def test_this_computer_tells_its_state() -> None:
     found = conditions()
     assert found.cores >= 1
     assert found.other_load is None or found.other_load >= 0
+
+
+def test_some_of_the_slots_are_slower_each_than_the_same_people_with_a_slot_each() -> None:
+    """llama.cpp computes only neighbouring slots together; one cache for all slots is one batch again."""
+    few = StepResult(Step(Shape(64, 32), users=4), 8.0, 20, prompt_tokens=64.0, completion_tokens=32.0, counted_share=1)
+
+    def decode(slots: int, **settings: Any) -> float:
+        planned = api.deployment("smollm2", load=Load(slots, 2048), device="RTX 4090", **settings)
+        speed = speed_of(planned, few)
+        assert speed
+        return speed.decode_each.value
+
+    vllm = {"server": "vllm", "quantization": "none"}
+    assert decode(8) < 0.85 * decode(4)
+    assert decode(8, settings={"unified": True}) == pytest.approx(decode(4), rel=0.01)
+    assert decode(8, **vllm) == pytest.approx(decode(4, **vllm), rel=0.01)
+
+
+def test_of_several_people_the_answer_in_the_middle_says_what_the_device_does() -> None:
+    speeds = Distribution(9, Figure(0.05), Figure(0.04, 0.03, 0.05))
+    few = StepResult(Step(Shape(64, 32), users=4), 8.0, 20, each=Figure(20.0), tpot=speeds)
+    assert few.typical_each == Figure(25.0, pytest.approx(20.0), pytest.approx(1 / 0.03))
+    assert replace(few, step=Step(Shape(64, 32), users=1)).typical_each == few.each
+    assert replace(few, tpot=None).typical_each == few.each

@@ -151,6 +151,10 @@ class StepTime(Struct, frozen=True):
         weights_and_compute: Number = (self.weights**2 + self.compute**2) ** 0.5
         return weights_and_compute + self.cache + self.state + self.overhead + self.links
 
+    def times(self, count: Number) -> StepTime:
+        """Return the time of several such steps, one after the other."""
+        return StepTime(*(count * getattr(self, f) for f in self.__struct_fields__))
+
     @property
     def bottleneck(self) -> str:
         """The cause that takes longest: weights, compute, cache, state, overhead or links. Scalars only."""
@@ -181,6 +185,17 @@ def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: Spee
         overhead=shape.layers * per_layer + k.fixed + (batch - 1) * k.sequence,
         links=_link_time(shape, batch, device, k),
     )
+
+
+def expected_batches(active: Number, slots: Number) -> Number:
+    """Return in how many batches a step of `active` of `slots` conversations is computed, in the mean.
+
+    llama.cpp with a cache for each slot computes only neighbouring slots together (b11434: src/llama-kv-cache.cpp,
+    init_batch; src/llama-batch.cpp, split_equal with sequential). Where each set of slots is as likely, runs of neighbours
+    are active (slots - active + 1) / slots in number (Wald and Wolfowitz 1940). Measured: docs/decisions/0036.
+    """
+    room = maximum(active, slots)
+    return maximum(1.0, active * (room - active + 1) / maximum(1.0, room))
 
 
 def prefill_time(

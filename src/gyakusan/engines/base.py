@@ -128,6 +128,7 @@ class ComputeSettings(Struct, frozen=True):
     replicas: copies of the model, each with its share of the users
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     driver: what drives the GPUs (cuda, rocm, vulkan, metal), None = what is usual for them
+    slots: separate caches, of which only neighbours are computed together (core.roofline.expected_batches); 1 = all are
     """
 
     prefill_chunk: float
@@ -140,6 +141,7 @@ class ComputeSettings(Struct, frozen=True):
     replicas: int = 1
     drafts: int = 0
     driver: Backend | None = None
+    slots: int = 1
 
 
 class PartiallyInRam(Struct, frozen=True):

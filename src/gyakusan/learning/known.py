@@ -23,6 +23,8 @@ from gyakusan.message import Message, say
 
 SWITCH = "GYAKUSAN_LEARNED"
 """Variable whose value "off" leaves out whatever was learned."""
+FORMULAS = 2
+"""Raised whenever the formulas of a step's or a prompt's time change, as the constants alone do not tell."""
 KEPT_DAYS = 90
 """A measurement counts so long: drivers, servers and computers change. Assumed."""
 TRUST_IN_OTHERS = 0.25
@@ -196,5 +198,5 @@ def _cell(same: Sequence[Row], trust: float) -> Cell:
 def rules() -> str:
     """Return the build of the built-in constants: rows that another one predicted do not count."""
     fitted = speed_constants.load().provenance.get("sha256", "")
-    own = repr((cpu.RATES, cpu.FORMATS, cpu.ONE_ROW, cpu.SPREAD, cpu.constants(1)))
+    own = repr((FORMULAS, cpu.RATES, cpu.FORMATS, cpu.ONE_ROW, cpu.SPREAD, cpu.constants(1)))
     return f"{zlib.crc32(f'{fitted} {own}'.encode()):08x}"

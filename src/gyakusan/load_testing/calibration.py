@@ -30,12 +30,13 @@ USERS, CONTEXT = 8, 2048
 """Of the server that is measured."""
 FULL = (
     Step(Shape(128, 64), users=1),
-    Step(Shape(128, 48), users=4),
     Step(Shape(768, 32), users=1),
-    Step(Shape(512, 32), users=2),
-    Step(Shape(128, 32), users=8),
+    Step(Shape(128, 48), users=USERS),
+    Step(Shape(256, 32), users=USERS),
 )
-QUICK = (Step(Shape(128, 48), users=1), Step(Shape(128, 32), users=4), Step(Shape(128, 32), users=8))
+QUICK = (Step(Shape(128, 48), users=1), Step(Shape(128, 32), users=USERS))
+"""One person, and as many as there are slots: of fewer than all slots nobody knows how many are computed together
+(core.roofline.expected_batches)."""
 FULL_SECONDS, QUICK_SECONDS = 28.0, 9.0
 """How long each load is measured. [s]"""
 RAM_SECONDS = 3.0
@@ -170,8 +171,8 @@ def _figures(
 def _of_step(step: StepResult, said: SpeedEstimate, now: SpeedEstimate) -> list[CalibratedFigure]:
     users, prompt = step.step.users, step.step.shape.prompt
     found = []
-    if step.each is not None:
-        found.append(("decode", "tokens/s", said.decode_each, step.each.value, now.decode_each))
+    if (each := step.typical_each) is not None:
+        found.append(("decode", "tokens/s", said.decode_each, each.value, now.decode_each))
     if step.prefill is not None and users == 1:
         found.append(("prefill", "tokens/s", said.prefill, step.prefill.value, now.prefill))
     first = None if step.ttft is None else step.ttft.mean or step.ttft.p50

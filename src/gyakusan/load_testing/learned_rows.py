@@ -182,8 +182,9 @@ def _rows(
             requests=step.requests,
         )
 
-    if step.each is not None and step.each.value > 0:
-        yield row("decode", speed.decode_each.value, step.each)
+    each = step.typical_each
+    if each is not None and each.value > 0:
+        yield row("decode", speed.decode_each.value, each)
     if step.prefill is not None and step.step.users == 1 and step.prefill.value > 0:
         yield row("prefill", speed.prefill.value, step.prefill)
     first = None if step.ttft is None else step.ttft.mean or step.ttft.p50

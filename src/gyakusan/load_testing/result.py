@@ -114,6 +114,15 @@ class StepResult:
     scatter: float | None = None
 
     @property
+    def typical_each(self) -> Figure | None:
+        """The same for the answer in the middle, which says more of the device: a few wait for others' prompts [tokens/s]."""
+        middle = self.tpot.p50 if self.tpot is not None else None
+        if middle is None or middle.value <= 0 or self.step.users == 1:
+            return self.each
+        ends = (None if end is None or end <= 0 else 1 / end for end in (middle.high, middle.low))
+        return Figure(1 / middle.value, *ends)
+
+    @property
     def failed(self) -> int:
         """Requests without a whole answer."""
         return sum(f.count for f in self.failures)

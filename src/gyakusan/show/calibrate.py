@@ -33,9 +33,9 @@ EQUAL = 0.03
 def beginning(quick: bool) -> Message:
     """Return what is said before anything is measured."""
     if quick:
-        return say("This takes about 40 s: SmolLM2 is loaded with 1 and 4 people. Ctrl-C ends it and keeps nothing.")
+        return say("This takes about 40 s: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing.")
     return say(
-        "This takes about 3 minutes: SmolLM2 is loaded with 1, 2 and 4 people. Ctrl-C ends it and keeps nothing."
+        "This takes about 3 minutes: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing."
     )
 
 

@@ -223,6 +223,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         part_in_ram=settings.backend != "cpu" and (settings.gpu_layers >= 0 or settings.overridden),
         drafts=settings.draft_tokens if settings.mtp or settings.draft else 0,
         driver=settings.driver,
+        slots=int(settings.streams),
     )
 
 

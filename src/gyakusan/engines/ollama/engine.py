@@ -189,6 +189,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         stages=1,  # it fills one GPU before it takes the next; a model that is spread is timed as on one
         on_cpu=settings.backend == "cpu",
         part_in_ram=settings.split,
+        slots=int(settings.num_parallel),
     )
 
 

@@ -82,9 +82,7 @@ def _sized_for_rate(request: FleetRequest, plan: FleetPlan, exchange: ExchangeRa
     goal = min(plan_request.workload.target_tps, SOLO_SHARE * solo) * plan.plan.thinking.factor
     best: tuple[int, int, ReplicaQueue] | None = None
     for slots in speeds:
-        points = {n: s for n, s in speeds.items() if n <= slots}
-        factor, machine = plan.plan.thinking.factor, plan.plan.offer.machine
-        queue = replica_queue(plan_request, points, factor, machine, plan.plan.engine, 1)
+        queue = replica_queue_of(plan_request, replicas[slots], slots)
         most = request.replicas if best is None else best[0] - 1
         needed = queue.replicas_needed(rate, most)
         count = _fewest(needed, most, lambda n, q=queue: _is_fast(q, rate, n, goal))  # type: ignore[misc]

@@ -134,6 +134,7 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) 
         parallel=compute.ranks,
         stages=compute.stages,
         drafts=compute.drafts,
+        slots=compute.slots,
     )
 
 

@@ -19,7 +19,7 @@ from gyakusan.core import traffic
 from gyakusan.core.machine import Machine
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
-from gyakusan.core.roofline import ModelDemand
+from gyakusan.core.roofline import ModelDemand, expected_batches
 from gyakusan.core.traffic import RoleBits, Traffic
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.planning.predict.learned import LearnedSpeed, learned_speed
@@ -112,6 +112,7 @@ class TurnShape(Struct, frozen=True):
     host: weights in the computer's RAM beside a GPU
     threads: of a CPU that computes, 0 = as many as the machine has cores
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
+    slots: separate caches of the server, of which only neighbours are computed together; 1 = all are
     """
 
     users: int = 1
@@ -126,6 +127,7 @@ class TurnShape(Struct, frozen=True):
     host: HostWeights = NO_HOST_WEIGHTS
     threads: int = 0
     drafts: int = 0
+    slots: int = 1
 
     @property
     def context(self) -> float:
@@ -233,6 +235,7 @@ def _inputs(
         host=turn.host,
         learned=learned,
         drafts=turn.drafts,
+        batches=expected_batches(turn.users, turn.slots),
     )
 
 

@@ -100,6 +100,7 @@ class SpeedInputs(Struct, frozen=True):
     learned: what measurements of this computer say
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     check: what checking them takes
+    batches: in how many a step of all users is computed (core.roofline.expected_batches)
     """
 
     demand: ModelDemand
@@ -115,6 +116,7 @@ class SpeedInputs(Struct, frozen=True):
     learned: Corrections = UNCORRECTED
     drafts: int = 0
     check: speculation.CheckCost = speculation.CheckCost()
+    batches: Number = 1
 
     def prefill_time(self) -> Number:
         """Return the time of one user's prompt [s]."""
@@ -127,7 +129,10 @@ class SpeedInputs(Struct, frozen=True):
 
     def gpu_step(self) -> StepTime:
         """Return the time of one decode step of all users, without weights in RAM."""
-        return roofline.decode_step(self.demand, self.users, self.device, self.constants)
+        if not is_array(self.batches) and self.batches == 1:
+            return roofline.decode_step(self.demand, self.users, self.device, self.constants)
+        one = roofline.decode_step(self.demand, self.users / self.batches, self.device, self.constants)
+        return one.times(self.batches)
 
     def step_time(self, gpu_step: StepTime) -> Number:
         """Return the time of one decode step of all users [s]."""
@@ -267,6 +272,7 @@ def speed_inputs(
     host: HostWeights = NO_HOST_WEIGHTS,
     learned: Corrections = UNCORRECTED,
     drafts: int = 0,
+    batches: Number = 1,
 ) -> SpeedInputs:
     """Put together what time follows from.
 
@@ -287,6 +293,7 @@ def speed_inputs(
         learned=learned,
         drafts=drafts,
         check=speculation.check_cost(chip.family),
+        batches=batches,
     )
 
 

@@ -284,6 +284,7 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
             stages=max(1, len(machine.gpus)) if rules.MULTI_GPU == "layers" else 1,
             value_bytes=compute.cache_bytes,
             host=host,
+            slots=compute.slots,
         ),
     )
     return of_replicas(estimate, compute.replicas)
