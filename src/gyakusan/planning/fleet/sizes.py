@@ -80,17 +80,18 @@ def _sized_for_rate(request: FleetRequest, plan: FleetPlan, exchange: ExchangeRa
     speeds = {users: r.pace for users, r in replicas.items() if r.pace is not None}
     solo = speeds[min(speeds)].decode_each.value / plan.plan.thinking.factor
     goal = min(plan_request.workload.target_tps, SOLO_SHARE * solo) * plan.plan.thinking.factor
-    best: tuple[int, int, ReplicaQueue] | None = None
+    best: tuple[int, float, int, ReplicaQueue] | None = None
     for slots in speeds:
         queue = replica_queue_of(plan_request, replicas[slots], slots)
-        most = request.replicas if best is None else best[0] - 1
+        most = request.replicas if best is None else best[0]
         needed = queue.replicas_needed(rate, most)
         count = _fewest(needed, most, lambda n, q=queue: _is_fast(q, rate, n, goal))  # type: ignore[misc]
         if count is not None:
-            best = (count, slots, queue)
+            found = (count, float(queue.at(rate, count).token), slots, queue)
+            best = found if best is None else min(best, found, key=lambda b: b[:2])
     if best is None:
         return None
-    return fleet_plan(request, replicas[best[1]], best[2], best[0], exchange, at_least=True)
+    return fleet_plan(request, replicas[best[2]], best[3], best[0], exchange, at_least=True)
 
 
 def _by_slots(request: FleetRequest, replica: Plan) -> dict[int, Plan]:
