@@ -23,10 +23,10 @@ from tests.load_testing.test_foreign import LLAMA
 import gyakusan
 from gyakusan import api
 from gyakusan.cli import main
-from gyakusan.load_testing import conditions
 from gyakusan.cli.bench import asked_again
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
+from gyakusan.load_testing import conditions
 from gyakusan.load_testing.store import Store
 from gyakusan.models.embedded import embedded
 from gyakusan.serving import running_servers

@@ -106,7 +106,7 @@ class Config(Struct, frozen=True):
             return None
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise self.bad(name, value)
-        return [OLDER.get(v, v) for v in value]
+        return [OLDER.get(str(v), str(v)) for v in value]
 
     @property
     def layers(self) -> int:
