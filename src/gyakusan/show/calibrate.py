@@ -34,9 +34,7 @@ def beginning(quick: bool) -> Message:
     """Return what is said before anything is measured."""
     if quick:
         return say("This takes about 40 s: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing.")
-    return say(
-        "This takes about 3 minutes: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing."
-    )
+    return say("This takes about 3 minutes: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing.")
 
 
 def screen(found: Calibration) -> Tree:
