@@ -9,6 +9,7 @@ from msgspec import structs
 
 from gyakusan.catalog import chips, measured, speed_names
 from gyakusan.catalog.speed_constants import (
+    STEADY,
     Situation,
     bf16_slowdown,
     constants_for,
@@ -206,3 +207,13 @@ def test_points_of_one_thing() -> None:
     found = measured.measurements("NVIDIA DGX Spark (GB10)", "gpt-oss-120b", "mxfp4")
     assert any(p.kind == "decode" and p.users == 1 and 30 < p.figure < 80 for p in found)
     assert measured.measurements("Olympus 1", "gpt-oss-120b", "mxfp4") == ()
+
+
+def test_prompts_that_come_one_by_one_wait_for_none_that_start_together() -> None:
+    served = structs.replace(SPARK, engine="vllm")
+    together = constants_for(structs.replace(served, style="wave"))
+    alone = constants_for(structs.replace(served, style=STEADY))
+    assert together.queue > 0 == alone.queue
+    assert together.busy > 0
+    assert alone.busy > 0
+    assert constants_for(structs.replace(SPARK, engine="llama.cpp", style=STEADY)).queue == 1

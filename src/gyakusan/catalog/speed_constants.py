@@ -146,7 +146,8 @@ def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedC
     """Return the constants of a situation; arrays (rows,) where its quantisation or its model are labels of rows."""
     data = fitted or load()
     found = {name: _value(data, name, s) for name in data.base}
-    return SpeedConstants(**{**found, **prompts_first(s.engine)})
+    apart = {"queue": 0.0} if s.style == STEADY else {}
+    return SpeedConstants(**{**found, **apart, **prompts_first(s.engine)})
 
 
 def prompts_first(engine: str) -> dict[str, float]:
