@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -16,6 +15,7 @@ from gyakusan._version import __version__
 from gyakusan.catalog import places
 from gyakusan.cli import repeated
 from gyakusan.cli.defaults import fill
+from gyakusan.cli.typed import remember
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
 from gyakusan.doors.notices import notice
@@ -56,13 +56,6 @@ COMMANDS = {
 }
 ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, quantisation and command."
 
-_TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
-
-
-def typed() -> tuple[str, ...]:
-    """Return the words of the command that runs, without the program and --lang."""
-    return _TYPED.get()
-
 
 def build(language: Language) -> App:
     """The commands, none of them imported yet. Of a repeated option the last value counts: screens say what to add."""
@@ -82,7 +75,7 @@ def build(language: Language) -> App:
 
 def run(arguments: Sequence[str], language: Language) -> int:
     """Parse and call; every error is one line on stderr. No traceback reaches a user, from no thread."""
-    _TYPED.set(tuple(arguments))
+    remember(arguments)
     notice.hear(lambda message: warn("gyakusan: " + tell(message, language)))
     before = threading.excepthook
     threading.excepthook = lambda thread: _crashed_thread(thread.exc_value, arguments, language)

@@ -35,7 +35,7 @@ _PATIENCE = 20.0
 
 def write_unit(named: Named, output: Output) -> int:
     """Write the unit, check it, and print how it is switched on. Raises BadSetting, ServerError."""
-    from gyakusan.cli.app import typed
+    from gyakusan.cli.typed import typed
     from gyakusan.show.servers import unit_written
 
     if not sys.platform.startswith("linux"):

@@ -36,7 +36,6 @@ System = Literal["any", "linux", "windows", "macos"]
 SYSTEM_NAMES = {"any": "any", "linux": "Linux", "windows": "Windows", "macos": "macOS"}
 MultiGpu = Literal["layers", "tensor", "none"]
 """How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
-
 ImageInput = Literal["optional", "usual", "always", "never"]
 """The part of a model that reads images is loaded unless the command switches it off, always, or never."""
 PartInRam = Literal["", "experts", "layers"]
@@ -158,10 +157,7 @@ class PartiallyInRam(Struct, frozen=True):
 
 
 class EngineModule(Protocol[S]):
-    """The constants and functions of an engine's module.
-
-    Numbers in a load and in settings may be arrays for `settings`, `ledger` and `load_memory`.
-    """
+    """An engine's module; numbers in a load and in settings may be arrays for `settings`, `ledger` and `load_memory`."""
 
     NAME: str
     VERSION: str
