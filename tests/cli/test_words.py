@@ -31,7 +31,6 @@ MISTAKES = {
         "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
     ),
     ("serve", "1", "--lan"): "There is no option --lan. Did you mean --host 0.0.0.0? See `gyakusan serve --help`.",
-    ("export", "1", "--lan"): "There is no option --lan. Did you mean --host NAME? See `gyakusan export --help`.",
     ("inspect", "a", "--server", "vllm"): (
         "There is no option --server. Did you mean --engine? See `gyakusan inspect --help`."
     ),

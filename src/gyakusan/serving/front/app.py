@@ -65,7 +65,7 @@ _PAIRS = ((b"prompt_tokens", b"completion_tokens"), (b"input_tokens", b"output_t
 class Traffic:
     """What went through the front.
 
-    requests: that were passed on
+    requests: that were passed on, lists of models not among them
     refusals: that were not
     tokens: of prompts and answers, as the server counted
     seen: when the server last sent something, by the monotonic clock [s]
@@ -195,7 +195,6 @@ class App:
 
     async def _list(self, head: Head, client: Client, answer: _Answer) -> None:
         """Answer with the models, or the properties of the only one."""
-        self.traffic.requests += 1
         self.metrics.requests.labels(client[0]).inc()
         text = b""
         try:
