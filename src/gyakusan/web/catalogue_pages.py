@@ -8,6 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gyakusan.catalog import accuracy as recorded
+from gyakusan.catalog.devices import DeviceMatch
+from gyakusan.catalog.entry import Entry
+from gyakusan.catalog.names import parse_device_name
 from gyakusan.errors import UnknownName
 from gyakusan.message import say
 from gyakusan.show import accuracy as accuracies
@@ -34,11 +37,13 @@ def overview(request: Request) -> Response:
 def listing(kind: Kind, request: Request) -> Response:
     """Return the page with the records of a kind. Raises GyakusanError."""
     query = read(CatalogQuery, request.query_params.multi_items())
-    found = [r.record for r in answers.records(kind, query).records]
+    records = answers.records(kind, query).records
+    found = [r.record for r in records]
+    pages = [n for r in records for n in ([r.record.name] if has_page(r.record.name) else plannable(r.entry))]
     drawn, every = getattr(shown, kind)(found), bool(request.app.state.exported)
     return page(
         request, "listing.html", say("Catalogue: {kind}", kind=say(KIND_TEXTS[kind])), kind=kind, query=query, records=drawn,
-        names=list(dict.fromkeys(r.name for r in found)),
+        names=list(dict.fromkeys(r.name for r in found)), offered=list(dict.fromkeys(pages)),
         links=[n for n in dict.fromkeys(r.name for r in found) if has_page(n)] if every or len(found) <= MOST_LINKS else (),
     )  # fmt: skip
 
@@ -52,12 +57,21 @@ def has_page(name: str) -> bool:
     return True
 
 
+def plannable(entry: Entry, asked: str = "") -> list[str]:
+    """Return the names that mean a device or a computer with its memory: one for each size, or that of the asked name."""
+    size = parse_device_name(asked).size
+    sizes = [size] if size in entry.sizes else entry.sizes
+    return [DeviceMatch("", n, entry).title for n in sizes]
+
+
 def record(request: Request) -> Response:
     """Return the page of one record. Raises UnknownName."""
-    found = answers.record(read(NameQuery, request.query_params.multi_items()))
+    query = read(NameQuery, request.query_params.multi_items())
+    found = answers.record(query)
     model = found.entry.kind == "model"
     return page(
         request, "record.html", say("{name}", name=found.record.name), name=found.record.name, model=model,
+        sizes=() if model else plannable(found.entry, query.name),
         record=shown.record(found.record, found.entry, found.tags),
     )  # fmt: skip
 
