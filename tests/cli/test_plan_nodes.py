@@ -87,12 +87,35 @@ def test_python_takes_what_detect_returns() -> None:
     with pytest.raises(BadSetting, match="only one node"):
         gyakusan.plan(nodes=nodes[0])
     with pytest.raises(BadSetting, match="0 nodes"):
+        gyakusan.plan(nodes=[])
+    with pytest.raises(BadSetting, match="--link is the network between nodes"):
         gyakusan.plan(link="10GbE")
+
+
+def test_a_link_needs_nodes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--link", "10GbE"]) == 2
+    assert "there are none. Name them: --nodes FILE" in capsys.readouterr().err
+
+
+def test_the_last_answer_is_forgotten(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "--device", "RTX 4090", "--model", "gpt-oss-20b")
+    printed(capsys, "--nodes", lab, "--model", "gpt-oss-20b")
+    assert main(["plan", "--details", "1"]) == 2
+    assert "There is no last answer" in capsys.readouterr().err
+
+
+def test_what_is_done_once_a_server_listens(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--nodes", str(lab), "--model", "gpt-oss-20b", "--engine", "ollama"]
+    assert main([*asked, "--command", "1"]) == 0
+    assert "Once the server listens: ollama pull" in capsys.readouterr().err
+    assert "Once the server listens: ollama pull" in printed(capsys, *asked[1:], "--details", "1")
 
 
 def test_nothing_fits_is_exit_code_one(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, "--nodes", lab, "--model", "deepseek-v3", code=1)
     assert out.startswith("Nothing fits on these 3 nodes.")
+    assert printed(capsys, "--nodes", lab, "--model", "deepseek-v3", "--details", "1", code=1) == out
+    assert printed(capsys, "--nodes", lab, "--model", "deepseek-v3", "--command", "1", code=1) == out
 
 
 @pytest.mark.parametrize(
@@ -100,6 +123,7 @@ def test_nothing_fits_is_exit_code_one(lab: Path, capsys: pytest.CaptureFixture[
     [
         (("--device", "RTX 4090"), "--nodes names the computers"),
         (("--budget", "100000JPY"), "--nodes names the computers"),
+        (("--arrivals", "2000/h"), "not for --arrivals. Give --users N"),
         (("--what-if",), "none of the other views"),
         (("--lan",), "none of the other views"),
         (("--compose", "1"), "none of the other views"),

@@ -36,7 +36,11 @@ class Spread:
 
 
 def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, files: Files, output: Output) -> int:
-    """Answer a question about nodes; the exit code. values: keys and values of the request."""
+    """Answer a question about nodes; the exit code. values: keys and values of the request.
+
+    Its plans have numbers that no later command can use, so that the last answer is forgotten.
+    """
+    from gyakusan.cli import saved
     from gyakusan.planning.nodes.recommend import plan_nodes
     from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.python.files import nodes_of
@@ -47,7 +51,8 @@ def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, f
             mend="Leave out all but --details, --command, --all-flags, --json, --svg, --png and --html.",
         )
     found = plan_nodes(parse_request(values), *nodes_of(spread.nodes, spread.link))
-    number = use.number
+    saved.forget()
+    number = use.number if found.layouts else None
     if number is not None and not 1 <= number <= len(found.layouts):
         raise BadSetting(
             "No plan has the number {number}: the answer has {n} plans.", n=len(found.layouts), number=number,

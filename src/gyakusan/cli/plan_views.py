@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,11 +228,10 @@ def _file(plan: Plan, use: Use) -> str:
 
 def remarks(plan: Plan, server: Service) -> Iterator[Message]:
     """Yield what is to be done before the server is started and once it listens."""
-    if plan.artifact is None and plan.preparation:
-        commands = " && ".join(plan.preparation)
-        yield say("These files are not published. Make them first: {commands}", commands=commands)
-    for words in server.command.then:
-        yield say("Once the server listens: {command}", command=shlex.join(words))
+    from gyakusan.show.plan_notes import afterwards, beforehand
+
+    yield from beforehand(plan)
+    yield from afterwards(server)
 
 
 def checked_plan(found: Recommendation, number: int) -> Plan:

@@ -49,6 +49,11 @@ def nodes_of(
     from gyakusan.planning.nodes.node import json_nodes, parse_nodes
 
     several = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
+    if link is not None and not several:
+        raise BadSetting(
+            "--link is the network between nodes, and there are none.",
+            mend="Name them: --nodes FILE, or leave out --link.",
+        )
     read: list[tuple[str, object]] = []
     for number, source in enumerate(several, 1):
         if isinstance(source, str | Path):

@@ -14,6 +14,7 @@ from gyakusan.planning.nodes.node import Node
 from gyakusan.planning.nodes.recommend import NodesAnswer
 from gyakusan.planning.nodes.start import Start, one_line
 from gyakusan.planning.select.plan import Plan
+from gyakusan.show.plan_notes import afterwards, beforehand
 from gyakusan.show.request_line import load_question
 from gyakusan.show.tree import (
     Cell,
@@ -227,7 +228,7 @@ def _at_once(layout: Layout, started: Sequence[Start]) -> Tree:
 
 
 def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
-    """Yield what is to be done before the commands are run."""
+    """Yield what is to be done before the commands are run, and once the servers listen."""
     if layout.form == "workers" and started:
         yield say("Each command runs until it is ended; start them in this order.")
     if not started:
@@ -237,10 +238,9 @@ def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
             "The first machine makes {file}: copy it to the others before they start, for all need the same key.",
             file=whole(KEY_FILE),
         )
-    for plan in layout.plans[:1]:
-        if plan.artifact is None and plan.preparation:
-            commands = " && ".join(plan.preparation)
-            yield say("These files are not published. Make them first: {commands}", commands=commands)
+    said = [note for plan in layout.plans for note in beforehand(plan)]
+    said += [note for start in started for note in afterwards(start.server)]
+    yield from {str(note): note for note in said}.values()  # copies of one model say it once
 
 
 def _facts(answer: NodesAnswer, layout: Layout) -> Iterator[Fact]:

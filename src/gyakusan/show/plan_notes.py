@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from gyakusan.catalog.artifacts import has_mtp
 from gyakusan.catalog.thinking import effort_of
+from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
 from gyakusan.planning.candidates.prices import PriceItem, month_text, price_facts
@@ -99,6 +101,19 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
         yield say("has MTP, gain not known")
+
+
+def beforehand(plan: Plan) -> Iterator[Message]:
+    """Yield what is to be done before the server is started."""
+    if plan.artifact is None and plan.preparation:
+        commands = " && ".join(plan.preparation)
+        yield say("These files are not published. Make them first: {commands}", commands=commands)
+
+
+def afterwards(server: Service) -> Iterator[Message]:
+    """Yield what is to be done once the server listens."""
+    for words in server.command.then:
+        yield say("Once the server listens: {command}", command=shlex.join(words))
 
 
 def unknown_speed(request: PlanRequest, plan: Plan) -> Message:

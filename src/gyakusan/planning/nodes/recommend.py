@@ -70,6 +70,10 @@ def _check(request: PlanRequest) -> None:
             raise BadSetting(
                 "--nodes names the computers, and --{name} another one.", name=name, mend="Leave out --{name}."
             )
+    if request.arrivals is not None:
+        raise BadSetting(
+            "--nodes plans for people at the same time, not for --arrivals.", mend="Give --users N, not --arrivals."
+        )
     if request.colocated:
         raise BadSetting("--nodes and --also were given together.", mend="Give one.")
 
