@@ -40,10 +40,14 @@ _WINDOWS_FOLDERS = {
 
 
 def ending_signals() -> tuple[Signals, ...]:
-    """Return the signals that end a program: asked to, terminal closed, asked to with a core."""
+    """Return the signals that would end this program: asked to, terminal closed, asked to with a core.
+
+    One that the program handles itself, or that it was told to ignore (nohup), is none of them.
+    """
     import signal  # every command imports this module
 
-    return tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+    known = (getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
+    return tuple(number for number in known if signal.getsignal(number) == signal.SIG_DFL)
 
 
 def on_windows() -> bool:

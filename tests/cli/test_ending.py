@@ -31,6 +31,20 @@ def test_a_signal_does_what_ctrl_c_would() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_signal_that_is_ignored_or_handled_stays_so() -> None:
+    """nohup ignores SIGHUP: a measurement goes on when its terminal closes."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with asked_to_end() as ending:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+        assert ending.number == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_exit_code_is_of_the_signal() -> None:
     seen = []
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))

@@ -10,6 +10,7 @@ from tests.documents.valid import valid
 from tests.fakes import fake_workers
 
 from gyakusan.cli import main
+from gyakusan.serving import workers
 
 SERVE = ["serve", "smollm2", "--context", "512", "--threads", "1"]
 
@@ -29,11 +30,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--rpc", "127.0.0.1", "--engine", "ollama"], "Ollama has no RPC workers"),
         (["--rpc", "127.0.0.1", "--cpu"], "Leave out --cpu"),
         (["qwen3-8b", "--rpc", "127.0.0.1"], "--rpc is for one model"),
+        (["smollm2", "--set", "rpc=192.0.2.1:50052", "--device", "RTX 4090"], "--rpc-unprotected"),
     ],
 )
 def test_what_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SERVE, *words, "--dry-run"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_several_models_take_workers_elsewhere_on_purpose(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(workers, "check_workers", lambda _asked, *, unprotected: seen.append(unprotected))
+    main([*SERVE, "smollm2", "--set", "rpc=192.0.2.1:50052", "--device", "RTX 4090", "--rpc-unprotected", "--dry-run"])
+    assert seen == [True, True]
+    assert "no password" not in capsys.readouterr().err
 
 
 def test_nothing_listens_there(capsys: pytest.CaptureFixture[str]) -> None:

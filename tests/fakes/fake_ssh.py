@@ -1,7 +1,8 @@
 """A fake ssh (fake_ssh): it takes ssh's options, runs the "remote" command here, and forwards the port.
 
 As sshd does, it runs the command in a session of its own and sends it no signal when the connection ends: only its
-standard input ends. $FAKE_SSH_LOG: file for the arguments; $FAKE_SSH_SAYS: what it says instead of connecting.
+standard input ends. $FAKE_SSH_LOG: file for the arguments; $FAKE_SSH_SAYS: what it says instead of connecting;
+$FAKE_SSH_STAYS: then it stays, as ssh does that may not forward.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 ARGUMENTS = {"-o", "-L", "-p", "-i", "-F"}
 
@@ -59,6 +61,8 @@ def main() -> int:
             file.write(repr(sys.argv[1:]) + "\n")
     if says := os.environ.get("FAKE_SSH_SAYS"):
         print(says, file=sys.stderr)
+        if os.environ.get("FAKE_SSH_STAYS"):
+            time.sleep(120)
         return 255
     host, near, _, far = forward.split(":")
     try:

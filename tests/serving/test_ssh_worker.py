@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -18,7 +19,7 @@ from tests.fakes import fake_workers
 
 from gyakusan.engines.llamacpp import server
 from gyakusan.errors import ServerError
-from gyakusan.serving import access
+from gyakusan.serving import access, ssh_worker
 from gyakusan.serving.ssh_worker import SshWorker
 from gyakusan.serving.worker_places import WorkerPlace
 from gyakusan.units import GIB
@@ -40,6 +41,14 @@ def gone(text: str, seconds: float = 15.0) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def wait_for(port: int) -> None:
+    """Return as soon as somebody listens on a port of loopback."""
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+            return
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ def test_nothing_is_left_of_a_command_that_is_killed(tmp_path: Path, monkeypatch
 
 def test_a_worker_that_dies_is_noticed_and_started_again(worker: SshWorker) -> None:
     worker.start(quiet)
-    address = worker.address
+    address, before = worker.address, remote(worker)
     (pid,) = fake_workers.processes("fake_rpc_worker.py --host 127.0.0.1 " + remote(worker))
     os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + 15
@@ -103,6 +112,7 @@ def test_a_worker_that_dies_is_noticed_and_started_again(worker: SshWorker) -> N
         worker.check()
     worker.start_again(quiet)
     assert worker.address == address
+    assert remote(worker) != before, "after a lost connection the old worker may still hold its port"
     worker.check()
 
 
@@ -122,6 +132,39 @@ def test_why_there_is_no_worker(worker: SshWorker, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ServerError, match=told):
         worker.start(quiet)
     assert not worker.alive
+
+
+def test_a_refused_forwarding_is_told_while_ssh_stays(worker: SshWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is that of OpenSSH 9.6, whose session goes on."""
+    monkeypatch.setenv("FAKE_SSH_SAYS", "channel 2: open failed: administratively prohibited: open failed")
+    monkeypatch.setenv("FAKE_SSH_STAYS", "1")
+    monkeypatch.setattr(ssh_worker, "PATIENCE", 8.0)
+    with pytest.raises(ServerError, match="forwards no ports"):
+        worker.start(quiet)
+    assert not worker.alive
+
+
+def test_a_worker_of_somebody_else_is_not_taken_for_ours(worker: SshWorker) -> None:
+    port = access.free_port("127.0.0.1")
+    fake = [sys.executable, str(Path(fake_workers.__file__).with_name("fake_rpc_worker.py"))]
+    with subprocess.Popen([*fake, "--host", "127.0.0.1", "--port", str(port)]) as stranger:
+        try:
+            wait_for(port)
+            with pytest.raises(ServerError, match=f"Port {port} of me@box is taken"):
+                SshWorker(WorkerPlace("me@box", port, ssh=True), MODULE).start(quiet)
+        finally:
+            stranger.kill()
+
+
+def test_a_port_there_that_is_named_and_free(worker: SshWorker) -> None:
+    port = access.free_port("127.0.0.1")
+    named = SshWorker(WorkerPlace("me@box", port, ssh=True), MODULE)
+    try:
+        assert len(named.start(quiet)) == 1
+        named.start_again(quiet)
+        assert remote(named) == f"--port {port}"
+    finally:
+        named.stop()
 
 
 def test_a_computer_without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +251,7 @@ def test_a_real_ssh_server(sshd: Path) -> None:
     made.stop()
     assert gone(text)
     made.start_again(quiet)
+    text = remote(made)
     (pid,) = fake_workers.processes("fake_rpc_worker.py --host 127.0.0.1 " + text)
     os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + 15

@@ -57,6 +57,13 @@ def test_nothing_is_lost(text: str, width: int) -> None:
     assert "".join(lines(text, width)) == text
 
 
+def test_a_run_of_brackets_is_read_once() -> None:
+    """Each bracket was tried with all that follow it: this text took minutes."""
+    text = "word " + "(" * 60_000 + " word"
+    assert "".join(lines(text, 40)) == text
+    assert lines("one two ((three) four", 12) == ["one two ", "((three) ", "four"]
+
+
 def test_the_screen_shows_the_lines() -> None:
     console = Console(width=60, highlight=False)
     with console.capture() as captured:

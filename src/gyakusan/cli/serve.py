@@ -65,7 +65,7 @@ def serve(
         lent.check_one()
         from gyakusan.cli.serve_several import Several, serve_several
 
-        several = Several((model, *more), (people, where, which, server), sharing, anyway)
+        several = Several((model, *more), (people, where, which, server), sharing, lent, anyway)
         return serve_several(several, listen, life, key, output)
     with lent.workers(which.engine, model) as workers:
         asked = asked_for(model, people, where, which, server)

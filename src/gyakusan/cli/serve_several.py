@@ -15,6 +15,7 @@ from gyakusan.cli.writing import draw, terminal, write_json
 if TYPE_CHECKING:
     from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which
     from gyakusan.cli.starting import Life, Listen
+    from gyakusan.cli.workers import Lent
     from gyakusan.engines.deployment import Deployment
     from gyakusan.serving.model_group import Member, ModelGroup
     from gyakusan.serving.service import Service
@@ -42,12 +43,14 @@ class Several:
     typed: the models, as they were typed
     parts: options of people, machine, model and server
     sharing: options of the front
+    lent: whether a setting may name workers beyond loopback
     anyway: True starts them also where they do not fit
     """
 
     typed: tuple[str, ...]
     parts: tuple[People, Where, Which, Server]
     sharing: Sharing
+    lent: Lent
     anyway: bool
 
 
@@ -60,6 +63,7 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
 
     asked = [asked_for(text, *several.parts) for text in several.typed]
     for text, one in zip(several.typed, asked, strict=True):
+        several.lent.check(one)
         if not several.anyway:
             check_sense(one, text)
         if not several.anyway and not one.ledger.fits:

@@ -380,7 +380,7 @@ def _slow(stage: Message, elapsed: float) -> ServerError:
 def leave_on_signals() -> Handlers:
     """Let the signals that end a program raise SystemExit, so that `with` blocks end in order; return what was before.
 
-    A signal that the program handles itself, or that it was told to ignore (nohup), stays as it is.
+    Others stay as they are (posix.ending_signals).
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
@@ -388,8 +388,7 @@ def leave_on_signals() -> Handlers:
 
     if threading.current_thread() is not threading.main_thread():
         return {}
-    free = [number for number in posix.ending_signals() if signal.getsignal(number) == signal.SIG_DFL]
-    return {number: signal.signal(number, leave) for number in free}
+    return {number: signal.signal(number, leave) for number in posix.ending_signals()}
 
 
 def restore_signals(previous: Handlers) -> None:

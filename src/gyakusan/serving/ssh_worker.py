@@ -25,6 +25,8 @@ PATIENCE = 60.0
 """How long a worker may take to answer: the connection, and the drivers of its GPUs. [s]"""
 ANSWER = 10.0
 """How long a worker may take for one answer. [s]"""
+SETTLING = 3.0
+"""How long a worker on a port that a user named may take to find it taken: until then a stranger there may answer. [s]"""
 ATTEMPTS = 3
 """Starts with other ports, where somebody took one meanwhile."""
 _OPTIONS = (
@@ -49,7 +51,7 @@ _REASONS: tuple[tuple[str, Message, Message], ...] = (
     ),
     ("Could not resolve hostname", say("No computer is called {where}."), say("Check the name, or ~/.ssh/config.")),
     (
-        "administratively prohibited", say("{where} forwards no ports."),
+        "open failed: administratively prohibited", say("{where} forwards no ports."),
         say("Set AllowTcpForwarding in its sshd_config."),
     ),
     (
@@ -99,8 +101,12 @@ class SshWorker:
         return self.start_again(told)
 
     def start_again(self, told: Told) -> tuple[Device, ...]:
-        """Start it in the place of one that ended, at the same address. Raises ServerError."""
+        """Start it in the place of one that ended, at the same address. Raises ServerError.
+
+        Its port there is another one, unless the user named it: after a lost connection the old worker may hold it for long.
+        """
         self.stop()
+        self._remote = self._port_there()
         try:
             return self._attempt(told)
         except BaseException:
@@ -124,7 +130,10 @@ class SshWorker:
 
     def _choose_ports(self) -> None:
         self._local = free_port("127.0.0.1")
-        self._remote = self.place.port or _FIRST + secrets.randbelow(_LAST - _FIRST + 1)
+        self._remote = self._port_there()
+
+    def _port_there(self) -> int:
+        return self.place.port or _FIRST + secrets.randbelow(_LAST - _FIRST + 1)
 
     def _attempt(self, told: Told) -> tuple[Device, ...]:
         self._port_taken = False
@@ -137,14 +146,36 @@ class SshWorker:
         while True:
             told(say("Starting a worker on {where}.", where=self.place.host))
             try:
-                return self._devices()
+                found = self._devices()
             except ServerError as error:
                 last = error
-            if not child.alive:
+            else:
+                self._settle(child)
+                return found
+            if self._failed(child):
                 raise self._death(child)
             if time.monotonic() > end:
                 raise last
             child.log.wait(0.2)
+
+    def _settle(self, child: GuardedProcess) -> None:
+        """Raise ServerError where another worker answered on the port, and ours ends for it.
+
+        Nobody else is expected on a port that was drawn; on one that a user named our worker gets time to find it taken.
+        """
+        end = time.monotonic() + (SETTLING if self.place.port else 0.0)
+        while not (failed := self._failed(child)) and time.monotonic() < end:
+            time.sleep(0.05)
+        if failed:
+            raise self._death(child)
+
+    def _failed(self, child: GuardedProcess) -> bool:
+        """True where its session has ended, or says what will never mend: ssh itself may stay where a port is not forwarded."""
+        return not child.alive or any(
+            any(text in line for text, *_ in _REASONS)
+            or self._module.failure(line, self._remote, self.place.host) is not None
+            for line in child.log.lines
+        )
 
     def _devices(self) -> tuple[Device, ...]:
         return self._module.devices("127.0.0.1", self._local, ANSWER)

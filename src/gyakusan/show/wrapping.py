@@ -52,7 +52,7 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
             rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
-    whole = rf"[{_OPEN}]*(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
+    whole = rf"[{_OPEN}]{{0,8}}(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 
 
