@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,8 +108,12 @@ def test_a_plan_by_its_number(hub: FakeHub, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert f"qwen3-8b {tag} is here" in out.replace("\n", " ")
     assert "By the file's header it takes" in out.replace("\n", " ")
+    assert main(["plan", "--device", "RTX 3060 12GB", "--model", "qwen3-8b", "--all"]) == 0
+    last = max(int(n) for n in re.findall(r"(?m)^ *(\d+)  ", capsys.readouterr().out))  # of the list behind the table
     assert main(["get", "99"]) == 2
-    assert "The last answer has no plan 99." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "The last answer has no plan 99." in error
+    assert f"Its plans are 1 to {last}; plan --all lists them." in " ".join(error.split())
 
 
 def test_the_packaged_model_is_here_and_a_known_size_needs_no_network(

@@ -30,6 +30,7 @@ def test_two_uses_are_refused_with_the_option_that_takes_both(
     [
         ("plan", *CARD, "--users", "2", "--users", "1"),
         ("plan", *CARD, "--context=16k", "--context", "8k"),
+        ("plan", *CARD, "--context", "8k", "--context", "16k", "--context", "8k"),
         ("compare", "RTX 4090", "--model", "qwen3-8b", "--users", "2", "--users=1"),
         ("inspect", "qwen3-8b", "--device", "RTX 4090", "--engine", "ollama", "--engine", "vllm"),
         ("catalog", "list", "devices", "--lang", "ja", "--lang", "en"),

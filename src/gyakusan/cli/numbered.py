@@ -32,7 +32,7 @@ def numbered_plan(text: str) -> Plan:
     Raises BadSetting, BadReference.
     """
     from gyakusan.planning.request.parse_request import parse_request
-    from gyakusan.planning.select.listed_plans import listed_plan
+    from gyakusan.planning.select.listed_plans import last_number, listed_plan
     from gyakusan.planning.select.recommend import recommend
 
     if text.endswith((".toml", ".json")):
@@ -48,7 +48,7 @@ def numbered_plan(text: str) -> Plan:
     answer = recommend(parse_request(values))
     plan = listed_plan(answer, number)
     if plan is None:
-        raise _no_number(text, len(answer.plans))
+        raise _no_number(text, last_number(answer))
     _compare(kept, plan, number)
     return plan
 
@@ -67,7 +67,10 @@ def _no_number(text: str, count: int) -> BadSetting | BadReference:
     if text.endswith((".toml", ".json")):
         return BadReference("The question in {file} has no plan.", file=text, mend="See `gyakusan plan {file}`.")
     return BadSetting(
-        "The last answer has no plan {number}.", number=text, count=count, mend="Its plans are 1 to {count}."
+        "The last answer has no plan {number}.",
+        number=text,
+        count=count,
+        mend="Its plans are 1 to {count}; plan --all lists them.",
     )
 
 

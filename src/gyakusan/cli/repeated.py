@@ -31,8 +31,8 @@ def check(_app: object, commands: tuple[str, ...], arguments: Any) -> None:
     for one in arguments:
         if not one.tokens or one.token_count(())[1]:  # it takes several values
             continue
-        given = tuple(dict.fromkeys(_given(words, one)))
-        if len(given) > 1:
+        given = tuple(_given(words, one))
+        if len(set(given)) > 1:
             _tell(one.name, given, beside=beside)
 
 
@@ -51,10 +51,10 @@ def _given(words: Sequence[str], argument: Any) -> Iterator[str]:
 
 
 def _tell(name: str, given: Sequence[str], *, beside: bool) -> None:
-    values = [value[:40] for value in given]
+    values = [value[:40] for value in given]  # as typed: of 8k, 32k, 8k the last 8k counts
     if beside and name in BESIDE:
         raise BadSetting(
-            "{option} was given twice: {values}.", option=name, values=", ".join(values),
+            "{option} was given twice: {values}.", option=name, values=", ".join(dict.fromkeys(values)),
             also=BESIDE[name].format(value=values[-1]), mend="Give one, and the other one beside it: --also {also}",
         )  # fmt: skip
     notice(say("{option} was given twice: {value} counts.", option=name, value=values[-1]))

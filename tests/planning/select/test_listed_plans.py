@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gyakusan.planning.request.parse_request import parse_request
-from gyakusan.planning.select.listed_plans import listed_plan, listed_rows
+from gyakusan.planning.select.listed_plans import last_number, listed_plan, listed_rows
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.result_rows import pareto_candidates
 
@@ -29,5 +29,6 @@ def test_numbers_go_on_behind_the_plans_of_the_answer() -> None:
 
 
 def test_other_numbers_have_no_plan() -> None:
-    beyond = len(ANSWER.plans) + len(listed_rows(ANSWER)) + 1
+    beyond = last_number(ANSWER) + 1
+    assert beyond == len(ANSWER.plans) + len(listed_rows(ANSWER)) + 1
     assert [listed_plan(ANSWER, n) for n in (-1, 0, beyond)] == [None, None, None]

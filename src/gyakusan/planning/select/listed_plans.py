@@ -29,6 +29,11 @@ def listed_plan(answer: Recommendation, number: int) -> Plan | None:
     return confirm_candidate(answer.request, answer.grid, listed[place])
 
 
+def last_number(answer: Recommendation) -> int:
+    """Return the number of the last row of `listed_rows`: numbers from 1 up to it are plans."""
+    return len(answer.plans) + len(_listed(answer))
+
+
 def _listed(answer: Recommendation) -> tuple[int, ...]:
     """Return the candidates of the list; those of one model stand together."""
     found = pareto_candidates(answer)
