@@ -100,18 +100,20 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
         return
     answers, wait = _pace(answer.plans[0])
     shown = shown_figures(answer.plans[0])  # what the table shows, but where its rounding would hide the miss
-    if answers < least:
-        told = short(shown.answer) if shown.answer is not None and shown.answer < least else at_most(answers, 2)
+    speed = short(shown.answer) if shown.answer is not None and shown.answer < least else at_most(answers, 2)
+    first = short(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least(wait)
+    if answers >= least:
         yield say(
-            "*No plan is fast enough*: {n} tokens/s of answer, and {least} are the least (default).", n=told, **limits
-        )
+            "*No plan keeps all limits of speed*: the first token of plan 1 takes {n} s, and {longest} s are the most (default).",
+            n=first, **limits,
+        )  # fmt: skip
         return
-    told = short(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least(wait)
     yield say(
-        "*No plan is fast enough*: the first token takes {n} s, and {longest} s are the most (default).",
-        n=told,
-        **limits,
-    )
+        "*No plan keeps all limits of speed*: plan 1 has {n} tokens/s of answer, and {least} are the least (default).",
+        n=speed, **limits,
+    )  # fmt: skip
+    if wait > longest:
+        yield say("Its first token takes {n} s, and {longest} s are the most (default).", n=first, **limits)
 
 
 def _is_usable(answer: Recommendation, plan: Plan) -> bool:

@@ -84,3 +84,15 @@ def test_what_the_server_refuses() -> None:
         price("gpt-oss-20b", 1, 8192, key_type="Q9_0")
     with pytest.raises(BadSetting):
         price("gpt-oss-20b", 1, 8192, ubatch=0)
+
+
+@pytest.mark.parametrize(
+    ("workers", "words"),
+    [
+        (("127.0.0.1:50052",), "The first GPU of the machine stands for the RPC worker."),
+        (("127.0.0.1:50052", "127.0.0.1:50053"), "The first 2 GPUs of the machine stand for the RPC workers."),
+    ],
+)
+def test_which_devices_are_workers_is_said(workers: tuple[str, ...], words: str) -> None:
+    told = price("llama3.1-8b", 1, 4096, "3x RTX 3090", rpc=workers)
+    assert words in [str(note) for note in told.notes]

@@ -116,6 +116,15 @@ def test_a_model_that_fits_only_coarsely_says_so(found: Recommendation) -> None:
     assert "is left out: " in said(found, coarse)
 
 
+def test_files_that_fit_and_that_nobody_publishes_are_named() -> None:
+    """ "No published files of it fit" stood beside 14 GiB to spare."""
+    answer = recommend(parse_request({"device": "cpu", "ram": "32GiB", "bandwidth": "80GB/s", "engines": "llama.cpp"}))
+    why = why_not(answer, "lfm2.5-8b-a1b")
+    assert why.plan is not None
+    assert why.plan.artifact is None
+    assert f"{why.plan.quantization} would fit, but nobody is known to publish it." in str(why.reasons[0])
+
+
 OPTIONS = {"--speed": "speed", "--first": "first"}
 
 

@@ -162,7 +162,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if without_effect:
         notes.append(say("{names}: set, but without effect here.", names=", ".join(without_effect)))
     if settings.rpc:
-        notes.append(say("The first {n} GPUs of the machine stand for the RPC workers.", n=len(settings.rpc)))
+        notes.append(_workers(len(settings.rpc)))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.on_one_device):
         from gyakusan.engines.llamacpp.multi_gpu import ledger as multi_gpu_ledger
 
@@ -179,6 +179,13 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return tuple(notes)
+
+
+def _workers(count: int) -> Message:
+    """Return which devices of the machine are workers elsewhere."""
+    if count == 1:
+        return say("The first GPU of the machine stands for the RPC worker.")
+    return say("The first {n} GPUs of the machine stand for the RPC workers.", n=count)
 
 
 def _of_build(settings: Settings) -> list[Message]:

@@ -206,7 +206,7 @@ def _without_evidence(model: CatalogModel, plan: Plan, tier: int) -> Reason:
     """Return why the quality of a plan is not known well enough: no published files, too few bits, or no scores."""
     facts = {"name": plan.name, "files": plan.quantization}
     if tier == UNPUBLISHED:
-        sentence = say("{name} is left out: no published files of it fit.", **facts)
+        sentence = say("{name} is left out: {files} would fit, but nobody is known to publish it.", **facts)
     elif tier == 1:
         sentence = say(
             "{name} is left out: only files below 4 bits fit ({files}), and few benchmarks test them.", **facts
