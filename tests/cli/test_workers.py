@@ -70,7 +70,9 @@ def test_what_would_be_started(folder: Path, capsys: pytest.CaptureFixture[str])
     assert main([*SERVE, "--rpc", "ssh:me@box", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "ExitOnForwardFailure=yes" in out
-    assert out.index("ssh -T") < out.index("llama-server")
+    assert out.index("ssh -T") < out.index("stays in the foreground") < out.index("llama-server -")
+    assert main([*SERVE, "--dry-run"]) == 0
+    assert "foreground" not in capsys.readouterr().out
     assert not fake_workers.processes(folder / "fake_ssh.py")
 
 

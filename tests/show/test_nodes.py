@@ -9,9 +9,10 @@ from gyakusan.planning.nodes.layout import Layout
 from gyakusan.planning.nodes.link import Link
 from gyakusan.planning.nodes.node import parse_nodes
 from gyakusan.planning.nodes.recommend import NodesAnswer, plan_nodes
-from gyakusan.planning.nodes.single import best_alone
+from gyakusan.planning.nodes.single import best_alone, best_copies
+from gyakusan.planning.nodes.start import starts
 from gyakusan.planning.request.parse_request import parse_request
-from gyakusan.show.nodes import link_words, node_names, screen
+from gyakusan.show.nodes import link_words, node_names, screen, start_notes
 from gyakusan.show.tree import Question, Table, Verdict
 
 
@@ -39,6 +40,16 @@ def test_many_nodes_are_counted(form: str, count: int, told: str) -> None:
 def test_a_link() -> None:
     assert str(link_words(Link(1.25e9, 50e-6))) == "link 10 Gbit/s, 50 µs"
     assert "--link" in str(link_words(Link(assumed=True)))
+
+
+@pytest.mark.parametrize(("engine", "warned"), [("ollama", True), ("llama.cpp", False)])
+def test_copies_that_everyone_could_use_are_told(engine: str, warned: bool) -> None:
+    request = parse_request({"model": "llama3.1-8b", "users": 2, "engines": engine})
+    found = best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")])
+    assert found is not None
+    notes = [str(note) for note in start_notes(found, starts(found))]
+    assert any("has no API key" in note for note in notes) == warned
+    assert any("need the same key" in note for note in notes) != warned
 
 
 def answered(*names: str, **asked: object) -> NodesAnswer:

@@ -233,6 +233,13 @@ def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
         yield say("Each command runs until it is ended; start them in this order.")
     if not started:
         yield say('For the commands, write how each node is reached into the file: "address": "192.168.0.10".')
+    for name in dict.fromkeys(
+        s.server.engine for s in started if layout.form in ("copies", "pipeline") and not s.server.variable
+    ):
+        yield say(
+            "{engine} has no API key, so everyone in the network could use it. For a key plan with another engine (--engine).",
+            engine=name,
+        )
     if len(layout.nodes) > 1 and any(s.server.keyed for s in started):
         yield say(
             "The first machine makes {file}: copy it to the others before they start, for all need the same key.",

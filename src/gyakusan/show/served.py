@@ -80,7 +80,10 @@ def dry_run(run: DryRun) -> Tree:
 
 def started_first(workers: Sequence[Sequence[str]]) -> Tree:
     """Return the commands that start workers on other computers, nothing without any."""
-    return tuple(wording.command(Command(tuple(argv))) for argv in workers)
+    if not workers:
+        return ()
+    stays = say("Each command of ssh stays in the foreground: run it in a terminal of its own, before the server.")
+    return (*(wording.command(Command(tuple(argv))) for argv in workers), Text(stays, "note"))
 
 
 def behind_front(host: str) -> Tree:

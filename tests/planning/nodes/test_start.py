@@ -26,7 +26,7 @@ def test_the_worker_the_tunnel_the_server() -> None:
     nodes = [node("RTX 3090", "rack", "10.0.0.1"), node("RTX 4090", "desk", "10.0.0.2")]
     (worker, tunnel, server) = lines(over_workers(LARGE, nodes, USUAL)[0])
     assert worker == ("desk", "ggml-rpc-server --host 127.0.0.1 --port 50052")
-    assert tunnel == ("rack", "ssh -N -L 50052:127.0.0.1:50052 10.0.0.2")
+    assert tunnel == ("rack", "ssh -o ExitOnForwardFailure=yes -N -L 50052:127.0.0.1:50052 10.0.0.2")
     assert server[0] == "rack"
     assert server[1].startswith("llama-server -hf ")
     assert "--rpc 127.0.0.1:50052" in server[1]
@@ -45,6 +45,14 @@ def test_one_command_does_all_of_it() -> None:
     found = best_copies(parse_request({"model": "llama3.1-8b", "users": 2}), nodes)
     assert found is not None
     assert one_line(found) == ""
+
+
+def test_no_single_command_takes_an_ipv6_address() -> None:
+    """`gyakusan serve --rpc ssh:fe80::1` is refused."""
+    nodes = [node("RTX 3090", "rack"), node("RTX 4090", "desk", "fe80::1")]
+    (layout, *_) = over_workers(LARGE, nodes, USUAL)
+    assert one_line(layout) == ""
+    assert lines(layout)[1][1].endswith(" fe80::1")
 
 
 def test_an_address_that_lacks_is_asked_for() -> None:

@@ -54,13 +54,16 @@ def _service(plan: Plan, command: Command, *, opened: bool, all_flags: bool) -> 
 def one_line(layout: Layout) -> str:
     """Return the one command of gyakusan that starts workers, tunnels and server from the first node, "" where there is none.
 
-    Raises BadSetting where an address lacks.
+    None takes an IPv6 address: `gyakusan serve` reads what follows a colon as a port. Raises BadSetting where an address lacks.
     """
     plan, load = layout.first, layout.first.ledger.load
     usual = plan.artifact is not None and plan.command == plan.deployment.command  # serve chooses no mode of thinking
     if layout.form != "workers" or not layout.nodes[0].machine.gpus or plan.artifact is None or not usual:
         return ""
-    places = ",".join(f"ssh:{address(node)}" for node in layout.nodes[1:])
+    others = [address(node) for node in layout.nodes[1:]]
+    if any(":" in other for other in others):
+        return ""
+    places = ",".join(f"ssh:{other}" for other in others)
     cache = plan.deployment.cache_type
     words = ("gyakusan", "serve", plan.artifact.reference, "--context", str(load.context), "--users", str(load.users))
     return shlex.join((*words, *(() if cache == "f16" else ("--kv-type", cache)), "--rpc", places))
@@ -76,7 +79,8 @@ def _workers(layout: Layout, *, all_flags: bool) -> Iterator[Start]:
             yield Start(node, _plain(plan, worker))
     for place, node in enumerate(layout.nodes[1:]):
         port = FIRST_PORT + place
-        tunnel = ("ssh", "-N", "-L", f"{port}:127.0.0.1:{port}", address(node))
+        strict = ("-o", "ExitOnForwardFailure=yes")  # a port that is taken ends it, instead of a tunnel that is none
+        tunnel = ("ssh", *strict, "-N", "-L", f"{port}:127.0.0.1:{port}", address(node))
         yield Start(server, _plain(plan, Command(tunnel)))
     own = rules.worker_command(server.machine, FIRST_PORT + len(layout.nodes) - 1)
     if not server.machine.gpus and own is not None:
