@@ -138,6 +138,22 @@ def test_what_does_not_go_together(
     assert match in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [1, 2])
+def test_files_that_a_shell_listed(more: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / f"{n}.json" for n in range(1 + more)]
+    for file in files:
+        file.write_text(json.dumps(described("rtx4090")), "utf-8")
+    assert main(["plan", "--nodes", *map(str, files)]) == 2
+    assert "Write --nodes before each file" in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "box.json"
+    file.write_text(json.dumps(described("rtx4090")), "utf-8")
+    assert main(["plan", "--nodes", str(file), "--nodes", f"{tmp_path}/./box.json"]) == 2
+    assert "box.json was given twice. Name it once." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "gyakusan/detect/9"}', "\x00", "[1, 2]"])
 def test_a_broken_file(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "broken.json"

@@ -12,8 +12,10 @@ from gyakusan.planning.nodes.recommend import NodesAnswer, plan_nodes
 from gyakusan.planning.nodes.single import best_alone, best_copies
 from gyakusan.planning.nodes.start import starts
 from gyakusan.planning.request.parse_request import parse_request
-from gyakusan.show.nodes import link_words, node_names, screen, start_notes
+from gyakusan.planning.select.plan import Plan
+from gyakusan.show.nodes import link_words, node_names, remarks, screen, start_notes
 from gyakusan.show.tree import Question, Table, Verdict
+from gyakusan.units import GIB
 
 
 def small() -> Layout:
@@ -62,10 +64,30 @@ def test_a_speed_that_is_not_known_has_no_share_of_the_link() -> None:
     answer = answered("small_vm", "small_vm", model="qwen2.5-72b", context="4k")
     assert [x.form for x in answer.layouts] == ["workers"]
     (table,) = [part for part in screen(answer) if isinstance(part, Table)]
-    assert table.notes[0].items == ()
+    (why,) = map(str, table.notes[0].items)
+    assert why.startswith("speed not known: no bandwidth is known of ")
+    assert '"bandwidth": 80000000000' in str(list(remarks(answer.layouts, answer.link)))
     (verdict,) = [part for part in screen(answer) if isinstance(part, Verdict)]
     assert "speed not known" in str(verdict.sentences[0])
     assert verdict.tone == "doubt"
+
+
+@pytest.mark.parametrize(
+    ("left", "cell", "told"),
+    [
+        (GIB // 4, "0.2", "tight: 0.2 GiB"),
+        (GIB // 40, "0.02", "tight: 0.02 GiB"),
+        (-GIB // 4, "-0.25", "may not fit: short by up to 0.25 GiB"),
+        (9 * GIB + GIB // 12, "9.0", None),
+    ],
+)
+def test_what_is_to_spare(left: int, cell: str, told: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = answered("rtx4090", "gb10", model="gpt-oss-20b")
+    monkeypatch.setattr(Plan, "spare", property(lambda _: left))
+    (table,) = [part for part in screen(answer) if isinstance(part, Table)]
+    assert table.rows[0][-1] == cell
+    said = [str(i) for i in table.notes[0].items if str(i).startswith(("tight", "may not"))]
+    assert said == ([] if told is None else [told])
 
 
 def test_every_node_stands_in_the_question() -> None:

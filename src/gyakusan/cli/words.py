@@ -110,9 +110,17 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
         case CoercionError():
             return _unfit(error, mend)
         case UnusedCliTokensError(unused_tokens=[first, *_]):
-            return say("{word} is one argument too many.", word=repr(_short(first))), mend
+            return say("{word} is one argument too many.", word=repr(_short(first))), _or_nodes(error, mend)
         case _:
             return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
+
+
+def _or_nodes(error: CycloptsError, mend: Message) -> Message:
+    """A shell that lists files after --nodes gives it the first only."""
+    typed = [word.partition("=")[0] for word in error.root_input_tokens or ()]
+    if "--nodes" in typed and list(error.command_chain or ()) == ["plan"]:
+        return say("Write --nodes before each file: gyakusan plan --nodes a.json --nodes b.json")
+    return mend
 
 
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def nodes_of(
             "--link is the network between nodes, and there are none.",
             mend="Name them: --nodes FILE, or leave out --link.",
         )
+    _check_once([s for s in several if isinstance(s, str | Path)])
     read: list[tuple[str, object]] = []
     for number, source in enumerate(several, 1):
         if isinstance(source, str | Path):
@@ -62,6 +64,19 @@ def nodes_of(
         else:
             read.append((f"nodes[{number - 1}]", source))
     return parse_nodes(read, link)
+
+
+def _check_once(paths: Sequence[str | Path]) -> None:
+    """Raise BadSetting for a file that is named twice: it is one computer, not two."""
+    seen: set[str] = set()
+    for path in paths:
+        place = os.path.realpath(path)
+        if place in seen:
+            raise BadSetting(
+                "{file} was given twice.", file=files.shown(path),
+                mend="Name it once. For a second computer like it, give a copy of the file.",
+            )  # fmt: skip
+        seen.add(place)
 
 
 def key_of(path: str | Path) -> str:

@@ -14,7 +14,7 @@ from gyakusan.planning.nodes.node import Node
 from gyakusan.planning.nodes.recommend import NodesAnswer
 from gyakusan.planning.nodes.start import Start, one_line
 from gyakusan.planning.select.plan import Plan
-from gyakusan.show.plan_notes import afterwards, beforehand
+from gyakusan.show.plan_notes import afterwards, beforehand, is_tight
 from gyakusan.show.request_line import load_question
 from gyakusan.show.tree import (
     Cell,
@@ -153,8 +153,15 @@ def _row(layout: Layout) -> tuple[Cell, ...]:
         interval(slowest.pace, "decode_each"),
         first_token(slowest.pace),
         quality(worst.score),
-        "?" if layout.spare is None else f"{layout.spare / GIB:.1f}",
+        _spare(layout),
     )
+
+
+def _spare(layout: Layout) -> str:
+    """Return GiB to spare, rounded down as in the details; what lacks has a minus."""
+    if layout.spare is None:
+        return "?"
+    return spare_gib(layout.spare) if layout.spare >= 0 else f"-{gib(-layout.spare)}"
 
 
 def node_names(layout: Layout) -> str:
@@ -175,12 +182,31 @@ def _items(answer: NodesAnswer, layout: Layout) -> Iterator[Words]:
     if layout.form == "copies":
         shares = (say("{n} on {node}", n=int(p.ledger.load.users), node=whole(n.name)) for n, p in _copies(layout))
         yield say("people: {parts}", parts=Listed(tuple(shares)))
+    yield from _doubts(layout)
     if layout.link_share:
         yield say("{n} % of the time is the link", n=f"{100 * layout.link_share:.2g}")
     if answered is not None and answered < wanted:
         yield say("{n} of answer, {wanted} wanted", n=short(answered), wanted=f"{wanted:g}")
     elif answered is not None and layout.first.thinking.factor > 1:
         yield say("{n} of answer", n=short(answered))
+
+
+def _doubts(layout: Layout) -> Iterator[Words]:
+    """Yield what could make the row false, and why its speed is not known."""
+    if layout.spare is not None and layout.spare < 0:
+        yield say("may not fit: short by up to {n} GiB", n=gib(-layout.spare))
+    elif layout.spare is not None and any(is_tight(p) and not p.in_ram for p in layout.plans):
+        yield say("tight: {n} GiB", n=spare_gib(layout.spare))
+    if layout.speed is None:
+        unknown = _without_bandwidth(layout)
+        told = say("speed not known: no bandwidth is known of {nodes}", nodes=Listed(unknown))
+        yield told if unknown else say("speed not known")
+
+
+def _without_bandwidth(layout: Layout) -> tuple[Message, ...]:
+    """Return the nodes with a device whose bandwidth is not known."""
+    nodes = [n for n in layout.nodes if any(d.bandwidth is None for d in n.machine.gpus or n.machine.devices)]
+    return tuple(Message(whole(n.name)) for n in nodes)
 
 
 def _copies(layout: Layout) -> Iterator[tuple[Node, Plan]]:
@@ -198,6 +224,8 @@ def remarks(layouts: Sequence[Layout], link: Link) -> Iterator[Message]:
         )
         if link.assumed:
             yield say("Nobody named the link; --link 10GbE or --link 100Gb/s,50us says what it carries.")
+    if any(x.speed is None and _without_bandwidth(x) for x in layouts):
+        yield say('For a speed, write what is measured into the file in bytes/s: "bandwidth": 80000000000.')
     if "workers" in forms:
         yield say("Workers are not secure: they listen on loopback, and a tunnel of ssh joins them.")
 

@@ -72,7 +72,7 @@ def devices(**changes: object) -> list[dict[str, Any]]:
         (without(devices=devices(memory=2**60)), "Correct memory and reserved"),
         (without(devices=devices(reserved=2**40)), "Correct memory and reserved"),
         (without(devices=devices(kind="quantum")), "cannot be 'quantum'"),
-        (without(address="localhost"), "No other machine can reach"),
+        (without(address="localhost", name="desk"), "No other machine can reach desk at 'localhost'"),
         (without(address="a; rm -rf /"), "No other machine can reach"),
     ],
 )

@@ -7,7 +7,7 @@ from tests.planning.nodes.computers import node
 
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.planning.nodes.link import USUAL, Link
-from gyakusan.planning.nodes.recommend import CONTRADICTED, NodesAnswer, plan_nodes
+from gyakusan.planning.nodes.recommend import CONTRADICTED, MOST_JOINED, NodesAnswer, plan_nodes
 from gyakusan.planning.request.parse_request import parse_request
 
 NODES = [node("RTX 3060 12GB"), node("RTX 4090"), node("RTX 3090")]
@@ -42,6 +42,13 @@ def test_nothing_fits_is_an_answer() -> None:
     found = planned(model="deepseek-v3")
     assert found.layouts == ()
     assert "deepseek-v3" in str(found.nearest[-1])
+    assert "all were tried as one server" in str(found.nearest[0])
+
+
+def test_more_nodes_than_are_joined() -> None:
+    nodes = [node("RTX 3060 12GB", f"n{i}") for i in range(MOST_JOINED + 1)]
+    found = plan_nodes(parse_request({"model": "deepseek-v3"}), nodes, USUAL)
+    assert f"up to {MOST_JOINED}, the largest first, were tried" in str(found.nearest[0])
 
 
 def test_an_order_that_does_not_depend_on_the_file() -> None:

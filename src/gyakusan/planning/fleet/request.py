@@ -119,15 +119,16 @@ def network(text: str) -> float:
     return rate
 
 
-def host_address(text: str) -> str:
-    """Return the host name or IP address by which other machines reach one. Raises BadSetting."""
-    address = text.strip()
+def host_address(text: str, name: str | None = None) -> str:
+    """Return the host name or IP address by which other machines reach one. Raises BadSetting.
+
+    name: of the machine, None = the first of a replica
+    """
+    address, mend = text.strip(), "Give its host name or its IP address in your network, e.g. 192.168.0.10."
+    if not _is_reachable(address) and name is not None:
+        raise BadSetting("No other machine can reach {name} at {text}.", name=name, text=repr(text[:40]), mend=mend)
     if not _is_reachable(address):
-        raise BadSetting(
-            "No other machine can reach the first one at {text}.",
-            text=repr(text[:40]),
-            mend="Give its host name or its IP address in your network, e.g. 192.168.0.10.",
-        )
+        raise BadSetting("No other machine can reach the first one at {text}.", text=repr(text[:40]), mend=mend)
     return address
 
 

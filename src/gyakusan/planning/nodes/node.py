@@ -142,7 +142,7 @@ def _node(source: str, value: object) -> Node:
             "The memory of node {name} is not known.", name=name,
             mend='Write it in bytes as "memory" of its device, e.g. "memory": 25769803776 for 24 GiB.',
         )  # fmt: skip
-    return Node(name, machine, None if said.address is None else host_address(said.address))
+    return Node(name, machine, None if said.address is None else host_address(said.address, name))
 
 
 def _device(source: str, said: _Device) -> Device:

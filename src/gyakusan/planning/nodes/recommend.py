@@ -98,7 +98,12 @@ def _order(request: PlanRequest, layout: Layout) -> tuple[bool, int, int, float]
 def _nearest(request: PlanRequest, nodes: Sequence[Node]) -> tuple[Message, ...]:
     total = sum(n.memory for n in nodes)
     facts = {"n": len(nodes), "size": format_bytes(total)}
-    told = say("Together the {n} nodes offer {size}; their largest set was tried as one server.", **facts)
+    told = say("Together the {n} nodes offer {size}; all were tried as one server.", **facts)
+    if len(nodes) > MOST_JOINED:
+        told = say(
+            "Together the {n} nodes offer {size}; up to {most}, the largest first, were tried as one server.",
+            most=MOST_JOINED, **facts,
+        )  # fmt: skip
     if request.model is None:
         return told, say("Ask for a shorter context or fewer people.")
     return told, say(

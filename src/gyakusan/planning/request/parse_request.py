@@ -131,7 +131,13 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
 
 def question_values(text: str, name: str) -> dict[str, Any]:
     """Return the keys and values of the question in a file, without the answer that was saved with it. Raises BadSetting."""
-    return {k: v for k, v in file_values(text, name).items() if k not in SAVED_KEYS}
+    values = file_values(text, name)
+    if str(values.get("schema")).startswith("gyakusan/detect/"):
+        raise BadSetting(
+            "{file} describes a computer, and a file with a question is expected here.", file=name,
+            mend="Write --nodes before each file: gyakusan plan --nodes a.json --nodes b.json",
+        )  # fmt: skip
+    return {k: v for k, v in values.items() if k not in SAVED_KEYS}
 
 
 _MONEY = ("budget", "computer")
