@@ -181,3 +181,8 @@ def test_a_file_damaged_inside_is_made_anew(tmp_path: Path, monkeypatch: pytest.
     records._compiled.cache_clear()
     records._database.cache_clear()
     assert len(records.entries("device")) == whole > 100
+
+
+def test_bytes_that_are_no_text_name_nothing() -> None:
+    for name in ("\udcff", "日本\udcff語", "\ud800"):
+        assert not lookup("device", name)

@@ -340,3 +340,21 @@ def test_what_is_typed_next_keeps_what_was_asked_for() -> None:
 def test_a_text_has_no_place_for_a_view(form: str, view: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", form, "1", *view, "--lang", "en"]) == 2
     assert f"{form} N, {view[0]} were given together." in capsys.readouterr().err
+
+
+def test_a_plan_that_cannot_be_kept_leaves_no_older_one_under_its_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["plan", "--memory", "8GiB"]) == 0
+    assert saved.last_path().exists()
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(saved, "write_private", full)
+    assert main(["plan", "--memory", "80GiB"]) == 0
+    assert not saved.last_path().exists()
+    capsys.readouterr()
+    assert main(["plan", "--command", "1"]) == 2
+    assert "There is no last answer" in capsys.readouterr().err

@@ -148,6 +148,20 @@ def test_some_of_the_slots_are_slower_each_than_the_same_people_with_a_slot_each
     assert decode(8, **vllm) == pytest.approx(decode(4, **vllm), rel=0.01)
 
 
+def test_experts_in_ram_are_read_by_each_batch() -> None:
+    few = StepResult(Step(Shape(64, 32), users=4), 8.0, 20, prompt_tokens=64.0, completion_tokens=32.0, counted_share=1)
+
+    def decode(slots: int) -> float:
+        planned = api.deployment(
+            "gpt-oss-120b", load=Load(slots, 2048), device="RTX 4090", ram="128GiB", settings={"n_cpu_moe": 36}
+        )
+        speed = speed_of(planned, few)
+        assert speed
+        return speed.decode_each.value
+
+    assert decode(8) < 0.9 * decode(4)
+
+
 def test_of_several_people_the_answer_in_the_middle_says_what_the_device_does() -> None:
     speeds = Distribution(9, Figure(0.05), Figure(0.04, 0.03, 0.05))
     few = StepResult(Step(Shape(64, 32), users=4), 8.0, 20, each=Figure(20.0), tpot=speeds)

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gyakusan.show.command_lines import command_lines
+from gyakusan.show.terminal import lines as drawn_lines
+from gyakusan.show.tree import Command
 from gyakusan.show.wrapping import cells
 
 WORDS = st.one_of(
@@ -56,3 +58,21 @@ def test_a_key_from_a_file_is_read_as_before(width: int) -> None:
         ["bash", "-c", "\n".join(command_lines(line, width))], capture_output=True, text=True, check=True
     )
     assert told.stdout == "secret\n"
+
+
+@pytest.mark.parametrize("name", ["Bob's box", '24" box', "'x", '"; touch PWN; #'])
+def test_what_stands_before_a_command_breaks_no_word_of_it(name: str) -> None:
+    line = "vllm serve a/b --chat-template-kwargs '{\"enable_thinking\": true}' --port 8000 --host 0.0.0.0"
+    told = [drawn.plain for drawn in drawn_lines([Command(line, f"on {name}: ")], "en", 60)]
+    assert told[0].startswith(f"on {name}: vllm serve")
+    assert max(map(cells, told)) <= 60
+    script = "\n".join(told)[len(f"on {name}: ") :]
+    words = subprocess.run(
+        ["bash", "-c", f"vllm() {{ printf '%s\\n' \"$@\"; }}\n{script}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert words == shlex.split(line)[1:]
+
+
+def test_a_quote_that_does_not_end_stays_as_it_is() -> None:
+    line = "echo 'a " + "b " * 60
+    assert command_lines(line, 40) == [line]

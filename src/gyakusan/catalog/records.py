@@ -116,6 +116,8 @@ def _rows(data: Path, query: str, values: tuple[str, ...]) -> list[Any]:
     """Return the rows of a query. A compiled file that is damaged is compiled anew."""
     import sqlite3
 
+    if any(not value.isascii() and value.encode("utf-8", "replace").decode() != value for value in values):
+        return []  # bytes of a terminal that are no text name nothing
     try:
         return _database(data).execute(query, values).fetchall()
     except sqlite3.DatabaseError:

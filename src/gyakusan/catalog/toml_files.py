@@ -60,9 +60,9 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
 
 
 def _no_toml(file: Path, why: Message) -> BadRecord:
-    """Return the error for a file that is not TOML. why: half a sentence, of which the parser's names a line."""
-    at = re.search(r"at line (\d+)", str(why))
-    return bad_record(file, "", str(why), int(at[1]) if at else 1)
+    """Return the error for a file that is not TOML. why: half a sentence, of which the parser's begins with a line."""
+    at = re.match(r"line (\d+), ", told := str(why))
+    return bad_record(file, "", told[at.end() :] if at else told, int(at[1]) if at else 1)
 
 
 def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: int, own: bool) -> Entry:

@@ -90,13 +90,16 @@ def last_path() -> Path:
 
 
 def keep(answer: SavedAnswer) -> None:
-    """Keep the last answer, whole or not at all, readable by its owner only. A full or read-only disk is no failure."""
+    """Keep the last answer, whole or not at all, readable by its owner only. A full or read-only disk is no failure.
+
+    What cannot be kept is forgotten: its numbers would start the plans of an older question.
+    """
     text = json.dumps(_table(answer), ensure_ascii=False, indent=1)
     try:
         state().mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(last_path(), text)
     except (OSError, ValueError):
-        return
+        forget()
 
 
 def forget() -> None:

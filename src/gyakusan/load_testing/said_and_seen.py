@@ -138,7 +138,7 @@ def speed_of(deployment: Deployment, result: StepResult, *, learned: bool = True
         prompt=max(1.0, sent - cached),
         answer=max(1.0, result.completion_tokens or float(shape.answer)),
         depth=cached,
-        host=host_weights(deployment.ledger, compute, machine),
+        host=host_weights(deployment.ledger, compute, machine, result.step.users),
     )
     if compute.on_cpu or not machine.gpus:
         machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)

@@ -13,12 +13,14 @@ CONTINUED = " \\"
 _WORD = re.compile(r"""(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""")
 
 
-def command_lines(line: str, width: int) -> list[str]:
+def command_lines(line: str, width: int, before: int = 0) -> list[str]:
     """Return the lines of a command, broken in front of an option where it is wider than `width` cells.
 
-    An option keeps its value beside it, unless the two alone are wider than a line; a word is never broken.
+    An option keeps its value beside it, unless the two alone are wider than a line; a word is never broken. A line that is
+    not all words of a shell (a quote that does not end) stays as it is.
+    before: cells that stand in front of the first line
     """
-    if cells(line) <= width:
+    if cells(line) + before <= width or _WORD.sub("", line).strip():
         return [line]
     lines: list[str] = []
     room = width - len(CONTINUED)
@@ -26,7 +28,8 @@ def command_lines(line: str, width: int) -> list[str]:
         whole = " ".join(part)
         pieces = [whole] if cells(INDENT + whole) <= room else part
         for piece in pieces:
-            if lines and cells(f"{lines[-1]} {piece}") <= room:
+            first = before if len(lines) == 1 else 0
+            if lines and cells(f"{lines[-1]} {piece}") + first <= room:
                 lines[-1] += f" {piece}"
             else:
                 lines.append(INDENT + piece if lines else piece)

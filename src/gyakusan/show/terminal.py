@@ -203,8 +203,9 @@ def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
         case Address(words):
             yield rich.text.Text(screen.tell(words))
         case Command(line, label):
-            told = command_lines(screen.tell(label) + line, min(screen.width, PROSE) - len(indent))
-            yield from (rich.text.Text(indent + x) for x in told)
+            said = screen.tell(label)
+            first, *rest = command_lines(line, min(screen.width, PROSE) - len(indent), cells(said))
+            yield from (rich.text.Text(indent + x) for x in (said + first, *rest))
         case _:
             yield from _prose(part, screen, indent)
 

@@ -12,6 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.core.quality import Score, after_penalty
+from gyakusan.core.roofline import expected_batches
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
@@ -90,8 +91,11 @@ def _unknown(machine: Machine) -> Message:
     )
 
 
-def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> HostWeights:
-    """Return the weights in RAM beside a GPU, without tables that are only looked up; of experts, those that are read."""
+def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine, users: float | None = None) -> HostWeights:
+    """Return the weights in RAM beside a GPU, without tables that are only looked up; of experts, those that are read.
+
+    users: conversations that are answered at once, None = all that the ledger is for
+    """
     model = ledger.model
     tables = sum(t.bytes for t in model.tensors if t.name in model.tables)
     in_ram = sum(float(a.of("weights")) for a in ledger.accounts if a.device.kind == "host")
@@ -100,7 +104,9 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> 
     routed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
     share = 1.0
     if routed is not None and compute.experts_in_ram:
-        share = float(expected_distinct_expert_share(int(ledger.load.users), routed.count, routed.used))
+        active = users or float(ledger.load.users)
+        rows = active / expected_batches(active, compute.slots)
+        share = float(expected_distinct_expert_share(rows, routed.count, routed.used))
     return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables, bandwidth=host_bandwidth(machine))
 
 

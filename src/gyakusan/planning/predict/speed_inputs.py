@@ -43,7 +43,7 @@ T = TypeVar("T")
 class HostWeights(Struct, frozen=True):
     """Weights that lie in the computer's RAM beside a GPU.
 
-    read: those that every step reads [B]
+    read: those that every batch reads [B]
     held: all of them, which a prompt sends to the GPU for each chunk [B]
     bandwidth: of the RAM [B/s]
     pcie: what the bus reaches at most [B/s]
@@ -138,7 +138,8 @@ class SpeedInputs(Struct, frozen=True):
         """Return the time of one decode step of all users [s]."""
         if not _some(self.host.read):
             return gpu_step.time / self.learned.decode
-        return roofline.offloaded(gpu_step.time / self.learned.decode, self.host.read, self.host.bandwidth)
+        read = self.host.read * self.batches  # each batch reads them again
+        return roofline.offloaded(gpu_step.time / self.learned.decode, read, self.host.bandwidth)
 
     def token_time(self, step: Number, prefill: Number) -> Number:
         """Return the time of each further token, others' prompts included [s]."""

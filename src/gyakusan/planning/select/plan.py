@@ -269,7 +269,9 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
     rules = deployment.rules
     workload, machine = request.workload, deployment.machine
     compute = rules.compute_settings(machine, deployment.settings)
-    host = host_weights(deployment.ledger, compute, machine) if compute.part_in_ram else NO_HOST_WEIGHTS
+    host = NO_HOST_WEIGHTS
+    if compute.part_in_ram:
+        host = host_weights(deployment.ledger, compute, machine, request.users)
     estimate = estimate_speed(
         deployment.read,
         machine,
