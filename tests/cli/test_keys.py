@@ -48,7 +48,7 @@ def test_a_key_that_no_running_server_takes_is_said(tmp_path: Path, capsys: pyte
     (folder / "shared.json").write_text(json.dumps({**entry, "people_keys": True}))
     assert main(["keys", "add", "ken"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "Servers that were started with --people-keys accept it from now on." in said
+    assert "Servers that were started with --people-keys accept it within a second." in said
     assert "No running server" not in said
 
 

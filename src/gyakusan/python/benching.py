@@ -187,33 +187,33 @@ def measured(
 ) -> Benched:
     """Return what a bench measured, kept step by step. Raises GyakusanError.
 
-    settings: of the machine and the engine, where a model is named; on_progress: called after each request; on_begin: with
-    the bench before its first request, so that it can be ended early.
+    settings: of machine and engine, where a model is named; on_progress: after each request; on_begin: before the first one
     """
     from gyakusan.load_testing.conditions import Conditions, observed_with
     from gyakusan.load_testing.endpoint import ServerFacts, is_here
     from gyakusan.load_testing.said_and_seen import compare, unpredicted
     from gyakusan.load_testing.session import Bench
     from gyakusan.load_testing.store import Store
+    from gyakusan.python import served
 
     asked = request_of(endpoint, options)
+    entry = served.entry_at(endpoint)
     state = observed_with(asked.target.port) if is_here(asked.target) else Conditions
     log = _log_lines(options.log)
     # what cannot be read is said before the load
-    before = _planned(options, settings or {}, ServerFacts(slots=1), None)
+    before = _planned(options, settings or {}, ServerFacts(slots=1), None) or served.planned_again(entry)
     running = Bench(asked)
-    if on_progress is not None:
-        running.on_progress = on_progress
+    running.on_progress = on_progress or running.on_progress
     if on_begin is not None:
         on_begin(running)
     keeper = _Keeper(running, Store() if options.save else None)
-    running.on_step = keeper.step
     result = running.run()
     seen = state()
     asked_for = before if options.model is None else _planned(options, settings or {}, running.facts, result)
+    keeper.notes += (*served.waiting(result, running.facts.slots), *served.uncompared(entry, asked_for))
     if asked_for is not None:
         found = compare(asked_for, result, running.facts.slots, seen, log)
-        result = replace(result, comparisons=found, planned=_words(asked_for))
+        result = replace(result, comparisons=found, planned=served.words(asked_for))
         keeper.notes += unpredicted(asked_for, result)
         if options.save and is_here(asked.target):
             keeper.notes += _learned(asked_for, result, seen)
@@ -249,6 +249,7 @@ class _Keeper:
         self._running, self._store = running, store
         self._number: int | None = None
         self.notes: list[Message] = []
+        running.on_step = self.step
 
     def step(self, result: StepResult, run: StepRun) -> None:
         """Keep a step."""
@@ -392,8 +393,3 @@ def _planned(
     users = facts.slots or max((s.step.users for s in (result.steps if result else ())), default=1) or 1
     context = options.context or facts.context
     return deployed(options.model, dict(settings), context=context, users=users, engine=options.engine)
-
-
-def _words(asked: Deployment) -> str:
-    """Return what was planned, in a few words."""
-    return f"{asked.name} {asked.quantization}, {asked.engine}, {asked.machine.name}"

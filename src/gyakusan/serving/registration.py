@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from gyakusan.core.model import CATALOGUE
@@ -39,7 +41,20 @@ def entry_of(name: str, asked: Deployment, key_file: str | Path | None, log_file
         bytes=sum(float(a.total) for a in accounts),
         log_file=None if log_file is None else str(log_file.absolute()),
         source=asked.model.source.removeprefix(CATALOGUE),
+        planned=_planned(asked),
     )
+
+
+def _planned(asked: Deployment) -> dict[str, Any]:
+    """Return what makes the same deployment again, with its load and the source of its model."""
+    told = {
+        "quantization": asked.quantization if asked.model.catalogue_name else "",
+        "mode": asked.mode,
+        "machine": asked.machine,
+        "changes": dict(asked.changes),
+        "settings": asked.settings,
+    }
+    return msgspec.json.decode(msgspec.json.encode(told), type=dict[str, Any])  # as it is read again: lists, not tuples
 
 
 def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, log_file: Path | None) -> RunningServer:
@@ -55,6 +70,7 @@ def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, lo
         model=", ".join(group.names),
         quantization="",
         source="",
+        planned=None,
         users=group.users,
         bytes=group.bytes,
         models=models,

@@ -100,6 +100,8 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     source: file or catalogue name of its model, by which it is predicted again; "" of several
     people_keys: True where it lets in everybody who has a key of their own
     workers: that lend it devices of other computers, as they were written
+    planned: quantization, mode, machine, changes and settings of its deployment, None where nobody wrote them down. It is
+        not checked here: an entry of another version stays readable.
     """
 
     name: str = ""
@@ -128,6 +130,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     source: str = ""
     people_keys: bool = False
     workers: tuple[str, ...] = ()
+    planned: dict[str, Any] | None = None
 
     @property
     def in_ram(self) -> bool:

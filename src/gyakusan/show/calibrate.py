@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gyakusan.learning.known import KEPT_DAYS
-from gyakusan.load_testing.calibration import CalibratedFigure, Calibration
+from gyakusan.load_testing.calibration import USERS, CalibratedFigure, Calibration
 from gyakusan.load_testing.learned_rows import Learnt
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
@@ -33,8 +33,14 @@ EQUAL = 0.03
 def beginning(quick: bool) -> Message:
     """Return what is said before anything is measured."""
     if quick:
-        return say("This takes about 40 s: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing.")
-    return say("This takes about 3 minutes: SmolLM2 is loaded with 1 and 8 people. Ctrl-C ends it and keeps nothing.")
+        return say(
+            "This takes about 40 s: SmolLM2 is loaded with 1 and {most} people. Ctrl-C ends it and keeps nothing.",
+            most=USERS,
+        )
+    return say(
+        "This takes about 3 minutes: SmolLM2 is loaded with 1 and {most} people. Ctrl-C ends it and keeps nothing.",
+        most=USERS,
+    )
 
 
 def screen(found: Calibration) -> Tree:

@@ -44,7 +44,7 @@ def _limit(number: int) -> Cell:
 def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
     """Return a key that was made, which is shown this once. running: the servers that run on this computer."""
     verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
-    use = say("Servers that were started with --people-keys accept it from now on.")
+    use = say("Servers that were started with --people-keys accept it within a second.")
     steps = [f"gyakusan keys revoke {name}"]
     if running and not any(server.people_keys for server in running):
         names = ", ".join(server.name for server in running)
