@@ -243,9 +243,14 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
         for name in interval_slices(o.kind, o.subject.engine, o.users, known[i])[:2]:
             places[name].append(i)
     out: dict[str, Any] = {}
+    current: set[str] = set()
     for name, found in sorted(places.items()):
         newer = [i for i in found if not observations[i].era]
         enough = left == "source" and len({group_of[i] for i in newer}) >= TODAY
+        if enough:
+            current.add(name)
+        elif len(newer) < len(found) and name.rpartition(", ")[0] in current:
+            continue  # all engines of today say more of the next user than this engine with its older builds
         at = np.array(newer if enough else found)
         value, cells_ = factor(error[at], cell[at], group_of[at], finite=left != "source")
         if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:
