@@ -133,7 +133,8 @@ def bench(
     with asked_to_end() as ending, closing(line):
         # what is wrong with the question is said before anything is said to be sent
         found = measured(endpoint, options, settings, line.update, lambda _bench: line.begin())
-    return ending.code(_answered(found, output, html, csv, again=asked_again()))
+    judged = planned.model is not None or planned.plan is not None
+    return ending.code(_answered(found, output, html, csv, again=asked_again(), judged=judged))
 
 
 _LEFT_OUT = ("--users", "--rate", "--until", "--slo", "--depths", "--html", "--csv")
@@ -213,10 +214,12 @@ def _answered(
     *,
     fresh: bool = True,
     again: tuple[str, ...] = (),
+    judged: bool = True,
 ) -> int:
     """Write the answer; the exit code: 130 if it was ended early, 1 if nothing came or a prediction was missed.
 
-    fresh: False for a bench that was kept before; again: words with which the same is asked again
+    fresh: False for a bench that was kept before; again: words with which the same is asked again; judged: False where
+    nobody asked for a comparison, so that a miss is said and is no failure
     """
     from gyakusan.cli.ending import INTERRUPTED
     from gyakusan.show import bench as shown
@@ -239,4 +242,4 @@ def _answered(
     if result.interrupted:
         return INTERRUPTED
     failed = not any(s.requests for s in result.steps) or (result.ramp and result.held is None)
-    return 1 if failed or result.outside else 0
+    return 1 if failed or (judged and result.outside) else 0
