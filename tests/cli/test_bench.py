@@ -303,3 +303,17 @@ def test_a_bench_of_this_computer_corrects_the_next_forecast(
     with serving(FakeChat(first=0.0001)) as fake:
         main(["bench", fake.url, "--users", "1", *FEW, *options])
         assert "Not learned from:" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_miss_that_nobody_asked_about_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    from gyakusan.cli.bench import _answered
+    from gyakusan.cli.options import Output
+    from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
+    from gyakusan.load_testing.workload import Shape, Step
+    from gyakusan.python.benching import Benched
+
+    step = StepResult(Step(Shape(64, 32), users=1), 8.0, 20, each=Figure(10.0))
+    missed = Comparison("decode", "", 1, "tokens/s", 100.0, 80.0, 120.0, 10.0)
+    found = Benched(BenchResult("http://127.0.0.1:1/v1", "m", "2026-11-30T00:00:00Z", (step,), comparisons=(missed,)))
+    assert _answered(found, Output(), None, None, judged=False) == 0
+    assert _answered(found, Output(), None, None) == 1

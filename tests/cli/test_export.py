@@ -93,3 +93,9 @@ def test_letters_that_this_locale_has_not_are_no_control_characters(tmp_path: Pa
     assert done.returncode == 2
     assert b"no letters in this locale (ascii)" in done.stderr
     assert b"LC_ALL=C.UTF-8" in done.stderr
+
+
+def test_a_worker_that_anybody_may_reach_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for place, said in (("10.0.0.1:50052", True), ("127.0.0.1:50052", False)):
+        main(["export", "smollm2", "--to", "systemd", "--set", f"rpc={place}"])
+        assert ("no password and no encryption" in capsys.readouterr().err) is said

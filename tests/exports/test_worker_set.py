@@ -135,6 +135,7 @@ def test_a_wrong_field_is_found(change: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("device", "settings", "said"),
     [
+        ("RTX 4090", ExportSettings(nodes=18, image=IMAGE), "17 RPC workers are too many"),
         ("RTX 4090", ExportSettings(nodes=2), "built without RPC. Build one with it"),
         ("RTX 4090", ExportSettings(nodes=2, image="a b"), "no name of an image"),
         ("RTX 4090", ExportSettings(nodes=2, image="-x"), "no name of an image"),

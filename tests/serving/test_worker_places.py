@@ -34,6 +34,8 @@ def test_what_is_no_worker(text: str) -> None:
 def test_each_is_named_once() -> None:
     with pytest.raises(BadSetting, match="twice"):
         parse("127.0.0.1,127.0.0.1:50052", 50052)
+    with pytest.raises(BadSetting, match="twice"):
+        parse("127.0.0.1:50052,localhost:50052", 50052)
     with pytest.raises(BadSetting, match="too many"):
         parse(",".join(f"ssh:box{n}" for n in range(17)), 50052)
 

@@ -102,8 +102,8 @@ def export(
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
     text = text_of(asked, to, run.settings)
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
-    for each in whole:
-        _remark(each, output)
+    for one, each in zip(asked, whole, strict=True):
+        _remark(one, each, output)
     if output.json:
         from gyakusan.documents.exported import exported as document
 
@@ -115,9 +115,18 @@ def export(
     return 0 if all(bool(a.ledger.fits) for a in whole) else 1
 
 
-def _remark(asked: Deployment, output: Output) -> None:
-    """Say on stderr where the plan does not fit, or would not run."""
+def _remark(typed: Deployment, asked: Deployment, output: Output) -> None:
+    """Say on stderr where the plan does not fit, would not run, or names workers that anybody may reach.
+
+    typed: before it spans several nodes, whose workers only their leader reaches
+    """
+    from gyakusan.serving.workers import check_workers
+
     notes: list[Any] = list(asked.refusals)
+    try:
+        check_workers(typed, unprotected=False)
+    except BadSetting as error:
+        notes.append(error.message)
     if not asked.ledger.fits:
         notes.append(say("{model} does not fit on {machine}.", model=asked.name, machine=asked.machine.name))
     for note in notes:

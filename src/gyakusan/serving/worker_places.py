@@ -40,7 +40,7 @@ class WorkerPlace:
 def parse(text: str, usual_port: int) -> tuple[WorkerPlace, ...]:
     """Return the workers of a list with commas. Raises BadSetting. usual_port: of one that names none."""
     found = tuple(_parse_one(one.strip(), usual_port) for one in text.split(","))
-    listening = [str(place) for place in found if not place.ssh]
+    listening = [("" if is_loopback(p.host) else p.host, p.port) for p in found if not p.ssh]  # loopback has many names
     if len(set(listening)) < len(listening):
         raise BadSetting("An RPC worker is named twice.", mend="Name each worker once.")
     if len(found) > MOST:

@@ -76,6 +76,26 @@ def test_a_busy_worker_does_not_answer() -> None:
         rpc_worker.devices("127.0.0.1", silent.getsockname()[1], 0.2)
 
 
+def test_a_worker_that_drips_is_left_in_time() -> None:
+    """A byte now and then kept each wait short, and the whole answer never came."""
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            line, _ = listener.accept()
+            with line, suppress(OSError):
+                line.sendall(b"\x1c" + bytes(7))
+                while not done.wait(0.05):
+                    line.sendall(b"\x07")
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            with pytest.raises(ServerError, match="one llama-server at a time"):
+                rpc_worker.devices("127.0.0.1", listener.getsockname()[1], 0.5)
+        finally:
+            done.set()
+
+
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 8, b"\x1c" + bytes(7)])
 def test_whatever_else_listens_there_is_no_worker(answer: bytes) -> None:
     """A web server, a length beyond all memory, an end in the middle."""

@@ -68,6 +68,8 @@ def devices(**changes: object) -> list[dict[str, Any]]:
         (without(devices=[]), "memory of node .* is not known.*in bytes"),
         (without(devices=devices(memory=None, usable=None)), "memory of node .* is not known"),
         (without(devices=devices(memory=0, reserved=0)), "memory of node .* is not known"),
+        (without(devices=[devices()[0], *devices(memory=None, usable=None)[:1]]), "memory of node .* is not known"),
+        (without(devices=devices()[:1] * 65), "has 65 devices.*at most 64"),
         (without(devices=devices(memory=-5)), "Correct memory and reserved"),
         (without(devices=devices(memory=2**60)), "Correct memory and reserved"),
         (without(devices=devices(reserved=2**40)), "Correct memory and reserved"),
@@ -129,3 +131,8 @@ def test_anything_else_is_an_error_of_ours(value: object, key: str) -> None:
             parse_nodes([TWO[1], ("x", broken)])
         except GyakusanError as error:
             json.dumps(str(error))
+
+
+def test_a_bandwidth_below_physics_is_not_known() -> None:
+    nodes, _ = parse_nodes([TWO[0], ("x", without(devices=devices(bandwidth=1e-300)))])
+    assert all(d.bandwidth is None for d in nodes[1].machine.devices)

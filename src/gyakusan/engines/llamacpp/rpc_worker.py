@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
+from typing import NamedTuple
 
 from gyakusan.core.machine import Backend, Device
 from gyakusan.errors import ServerError
@@ -89,8 +91,7 @@ def devices(host: str, port: int, seconds: float) -> tuple[Device, ...]:
     place = f"{host}:{port}"
     try:
         with socket.create_connection((host, port), timeout=seconds) as line:
-            line.settimeout(seconds)
-            return _told(line, place)
+            return _told(_Line(line, time.monotonic() + seconds), place)
     except TimeoutError as error:
         raise ServerError(
             "Nothing at {place} answers as an RPC worker.", place=place,
@@ -103,7 +104,40 @@ def devices(host: str, port: int, seconds: float) -> tuple[Device, ...]:
         ) from error  # fmt: skip
 
 
-def _told(line: socket.socket, place: str) -> tuple[Device, ...]:
+class _Line(NamedTuple):
+    """A connection on which every answer has come by one time, however slowly its bytes drip.
+
+    socket: connected
+    end: by the monotonic clock [s]
+    """
+
+    socket: socket.socket
+    end: float
+
+    def send(self, body: bytes) -> None:
+        """Send. Raises OSError."""
+        self._until_end()
+        self.socket.sendall(body)
+
+    def exactly(self, length: int, place: str) -> bytes:
+        """Return so many bytes. Raises ServerError where the other side closes before, OSError."""
+        found = b""
+        while len(found) < length:
+            self._until_end()
+            piece = self.socket.recv(length - len(found))
+            if not piece:
+                raise _stranger(place)
+            found += piece
+        return found
+
+    def _until_end(self) -> None:
+        rest = self.end - time.monotonic()
+        if rest <= 0:
+            raise TimeoutError
+        self.socket.settimeout(rest)
+
+
+def _told(line: _Line, place: str) -> tuple[Device, ...]:
     """Greet a worker and ask it for its devices. Raises ServerError, OSError."""
     major, minor, patch = struct.unpack("<3B", _ask(line, place, _HELLO, _CAPABILITIES, 4 + len(_CAPABILITIES))[:3])
     if major != PROTOCOL:
@@ -117,7 +151,7 @@ def _told(line: socket.socket, place: str) -> tuple[Device, ...]:
     return tuple(_device(line, place, number, several=count > 1) for number in range(count))
 
 
-def _device(line: socket.socket, place: str, number: int, *, several: bool) -> Device:
+def _device(line: _Line, place: str, number: int, *, several: bool) -> Device:
     which = struct.pack("<I", number)
     free, total = struct.unpack("<QQ", _ask(line, place, _MEMORY, which, 16))
     (alignment,) = struct.unpack("<Q", _ask(line, place, _ALIGNMENT, which, 8))
@@ -129,26 +163,16 @@ def _device(line: socket.socket, place: str, number: int, *, several: bool) -> D
     )
 
 
-def _ask(line: socket.socket, place: str, command: int, body: bytes, length: int) -> bytes:
+def _ask(line: _Line, place: str, command: int, body: bytes, length: int) -> bytes:
     """Return the answer to a command. Raises ServerError for another length than the protocol's, OSError.
 
     length: of the answer [B]
     """
-    line.sendall(struct.pack("<BQ", command, len(body)) + body)
-    (told,) = struct.unpack("<Q", _exactly(line, place, 8))
+    line.send(struct.pack("<BQ", command, len(body)) + body)
+    (told,) = struct.unpack("<Q", line.exactly(8, place))
     if told != length:
         raise _stranger(place)
-    return _exactly(line, place, length)
-
-
-def _exactly(line: socket.socket, place: str, length: int) -> bytes:
-    found = b""
-    while len(found) < length:
-        piece = line.recv(length - len(found))
-        if not piece:
-            raise _stranger(place)
-        found += piece
-    return found
+    return line.exactly(length, place)
 
 
 def _stranger(place: str) -> ServerError:

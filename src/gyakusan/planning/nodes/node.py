@@ -25,6 +25,10 @@ LONGEST_NAME = 40
 MOST_MEMORY = 2**50
 """Of a device; more is a mistake. [B]"""
 MOST_CORES = 65536
+MOST_DEVICES = 64
+"""Of a node: no computer has more, and each is planned for itself."""
+SLOWEST = 1e6
+"""Bandwidth of the slowest memory; less is a mistake, and taken as not known. [B/s]"""
 BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [ ..., ... ]"
 
 
@@ -132,12 +136,20 @@ def _node(source: str, value: object) -> Node:
             "{file} cannot be read: {problem}.", file=source, problem=misfit(str(error)), mend=BROKEN
         ) from None
     name = line(said.name, LONGEST_NAME).strip() or "node"
+    if len(said.devices) > MOST_DEVICES:
+        raise BadSetting(
+            "Node {name} has {n} devices.",
+            name=name,
+            n=len(said.devices),
+            most=MOST_DEVICES,
+            mend="Give at most {most}.",
+        )
     devices = tuple(_device(source, d) for d in said.devices)
     host = [d for d in devices if d.kind == "host"]
     gpus = tuple(d for d in devices if d.kind != "host")
     processor, cores = line(said.processor, LONGEST_NAME), min(max(0, said.cores), MOST_CORES)
     machine = Machine(name, gpus, host[0] if host else None, processor, cores, simd=said.simd)
-    if not any(d.usable for d in (gpus or devices)):
+    if not all(d.usable for d in (gpus or devices)) or not devices:
         raise BadSetting(
             "The memory of node {name} is not known.", name=name,
             mend='Write it in bytes as "memory" of its device, e.g. "memory": 25769803776 for 24 GiB.',
@@ -153,7 +165,7 @@ def _device(source: str, said: _Device) -> Device:
             file=source, device=line(said.name, LONGEST_NAME), memory=f"{memory:,}", reserved=f"{said.reserved:,}",
             mend="Correct memory and reserved.",
         )  # fmt: skip
-    if bandwidth is not None and not (isfinite(bandwidth) and 0 < bandwidth < 1e15):
+    if bandwidth is not None and not (isfinite(bandwidth) and SLOWEST <= bandwidth < 1e15):
         bandwidth = None
     return Device(
         line(said.name, LONGEST_NAME), said.kind, memory, said.backend, reserved=said.reserved,
