@@ -39,7 +39,7 @@ def test_the_screen(lab: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setenv("COLUMNS", "80")
     out = printed(capsys, "--nodes", lab, *ASKED)
     assert out.startswith("Run qwen2.5-72b (Q4_K_M) with llama.cpp over rack, desk, joined to one server")
-    assert "rack 33.0 GiB, desk 23.5 GiB, old 22.5 GiB, link 10 Gbit/s, 50 µs" in out
+    assert "rack 33.0 GiB, desk 23.5 GiB, old 22.5 GiB, link 10 Gbit/s, 50 us" in out
     assert " 1  rack + desk" in out
     assert all(len(row) <= 80 for row in out.splitlines())
     japanese = printed(capsys, "--nodes", lab, *ASKED, "--lang", "ja")
@@ -52,8 +52,8 @@ def test_several_files_and_a_link(lab: Path, tmp_path: Path, capsys: pytest.Capt
     for number, one in enumerate(json.loads(lab.read_text("utf-8"))["nodes"]):
         (tmp_path / f"{number}.json").write_text(json.dumps(one), "utf-8")
         words += ["--nodes", tmp_path / f"{number}.json"]
-    assert "link 1 Gbit/s, 50 µs (assumed: --link)" in printed(capsys, *words, *ASKED)
-    assert "link 100 Gbit/s, 20 µs" in printed(capsys, *words, "--link", "100Gb/s,20us", *ASKED)
+    assert "link 1 Gbit/s, 50 us (assumed: --link)" in printed(capsys, *words, *ASKED)
+    assert "link 100 Gbit/s, 20 us" in printed(capsys, *words, "--link", "100Gb/s,20us", *ASKED)
     assert "link 2.5 Gbit/s" in printed(capsys, "--nodes", lab, "--link", "2.5GbE", *ASKED)
 
 

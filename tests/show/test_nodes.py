@@ -40,7 +40,7 @@ def test_many_nodes_are_counted(form: str, count: int, told: str) -> None:
 
 
 def test_a_link() -> None:
-    assert str(link_words(Link(1.25e9, 50e-6))) == "link 10 Gbit/s, 50 µs"
+    assert str(link_words(Link(1.25e9, 50e-6))) == "link 10 Gbit/s, 50 us"
     assert "--link" in str(link_words(Link(assumed=True)))
 
 

@@ -79,8 +79,11 @@ def chat_many(
     def ask(prompt: str) -> ChatAnswer:
         return chat(url, prompt, max_tokens, key, temperature=temperature, seed=seed, timeout=timeout)
 
-    with ThreadPoolExecutor(max_workers=max(1, users)) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, users))
+    try:
         return tuple(pool.map(ask, prompts))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever ends it early does not wait for the rest
 
 
 def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) -> Any:

@@ -123,8 +123,8 @@ def link_words(link: Link) -> Message:
     """Return a link in words: what it carries, how long a message takes, whether somebody said so."""
     facts = {"rate": f"{link.bandwidth * 8 / 1e9:g}", "time": f"{link.latency * 1e6:g}"}
     if link.assumed:
-        return say("link {rate} Gbit/s, {time} µs (assumed: --link)", **facts)
-    return say("link {rate} Gbit/s, {time} µs", **facts)
+        return say("link {rate} Gbit/s, {time} us (assumed: --link)", **facts)
+    return say("link {rate} Gbit/s, {time} us", **facts)
 
 
 def _table(answer: NodesAnswer) -> Table:

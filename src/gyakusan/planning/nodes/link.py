@@ -10,8 +10,8 @@ from msgspec import Struct
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.planning.fleet.request import network
 
-_TIME = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(us|µs|ms)\s*")
-_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3}
+_TIME = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(us|µs|μs|ms)\s*")
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3}
 LATENCY = 50e-6
 """Of one message where nobody says. Assumed: Ethernet with TCP takes 30 to 50 us (planning.fleet.replica_queue). [s]"""
 LONGEST_LATENCY = 1.0
