@@ -250,7 +250,9 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
         if enough:
             current.add(name)
         elif len(newer) < len(found) and name.rpartition(", ")[0] in current:
-            continue  # all engines of today say more of the next user than this engine with its older builds
+            # all engines of today say more of the next user than this engine with its older builds: chosen after the fresh
+            # prompts were seen to be held too often, so only rows that are newer than November 2026 can judge it
+            continue
         at = np.array(newer if enough else found)
         value, cells_ = factor(error[at], cell[at], group_of[at], finite=left != "source")
         if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:

@@ -9,13 +9,13 @@ from gyakusan.serving.worker_places import WorkerPlace, check_reach, parse
 
 
 def test_addresses_and_computers() -> None:
-    assert parse("127.0.0.1:50060, localhost,ssh:me@box,ssh:10.0.0.2:50070", 50052) == (
+    assert parse("127.0.0.1:50060, localhost,ssh:me@box,ssh:10.0.0.2:50070", 50052, 16) == (
         WorkerPlace("127.0.0.1", 50060),
         WorkerPlace("localhost", 50052),
         WorkerPlace("me@box", 0, ssh=True),
         WorkerPlace("10.0.0.2", 50070, ssh=True),
     )
-    assert [str(p) for p in parse("a:1,ssh:b,ssh:c@d:2", 1)] == ["a:1", "ssh:b", "ssh:c@d:2"]
+    assert [str(p) for p in parse("a:1,ssh:b,ssh:c@d:2", 1, 16)] == ["a:1", "ssh:b", "ssh:c@d:2"]
 
 
 @pytest.mark.parametrize(
@@ -28,16 +28,16 @@ def test_addresses_and_computers() -> None:
 )  # fmt: skip
 def test_what_is_no_worker(text: str) -> None:
     with pytest.raises(BadSetting):
-        parse(text, 50052)
+        parse(text, 50052, 16)
 
 
 def test_each_is_named_once() -> None:
     with pytest.raises(BadSetting, match="twice"):
-        parse("127.0.0.1,127.0.0.1:50052", 50052)
+        parse("127.0.0.1,127.0.0.1:50052", 50052, 16)
     with pytest.raises(BadSetting, match="twice"):
-        parse("127.0.0.1:50052,localhost:50052", 50052)
+        parse("127.0.0.1:50052,localhost:50052", 50052, 16)
     with pytest.raises(BadSetting, match="too many"):
-        parse(",".join(f"ssh:box{n}" for n in range(17)), 50052)
+        parse(",".join(f"ssh:box{n}" for n in range(17)), 50052, 16)
 
 
 def test_beyond_loopback_only_on_purpose() -> None:

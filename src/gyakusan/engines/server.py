@@ -162,6 +162,8 @@ class WorkerModule(Protocol):
     """The setting that names workers as host:port."""
     PORT: int
     """Where a worker listens unless it is told otherwise."""
+    MOST: int
+    """Workers that one server takes."""
 
     PLACE: str
     """Folder of the programs in an image that has them all."""

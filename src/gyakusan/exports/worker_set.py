@@ -26,8 +26,6 @@ from gyakusan.exports.settings import POD, Exported, group_memory, worker_addres
 from gyakusan.units import MIB
 
 WORKER_ROLE = {"role": "worker"}
-MOST_WORKERS = 16
-"""No llama-server takes more. Source: llama.cpp b11434, ggml/include/ggml-rpc.h, GGML_RPC_MAX_SERVERS."""
 _WAIT = 'for a in "$@"; do until (exec 3<>"/dev/tcp/${a%:*}/${a##*:}") 2>/dev/null; do sleep 2; done; done'
 """Waits until every address listens: a server that finds no worker ends, and the whole group is made anew. Needs bash."""
 _WAITING = 64 * MIB
@@ -36,13 +34,13 @@ _WAITING = 64 * MIB
 
 def template(server: Exported) -> dict[str, Any]:
     """Return the leaderWorkerTemplate. When a pod of a group ends, all of it starts again. Raises BadSetting."""
-    if server.settings.nodes > MOST_WORKERS + 1:
-        raise BadSetting(
-            "{n} RPC workers are too many.", n=server.settings.nodes - 1, most=MOST_WORKERS, nodes=MOST_WORKERS + 1,
-            mend="A server takes up to {most}: --nodes {nodes}.",
-        )  # fmt: skip
     module = server.workers
     assert module is not None  # the caller has asked
+    if server.settings.nodes > module.MOST + 1:
+        raise BadSetting(
+            "{n} RPC workers are too many.", n=server.settings.nodes - 1, most=module.MOST, nodes=module.MOST + 1,
+            mend="A server takes up to {most}: --nodes {nodes}.",
+        )  # fmt: skip
     leader = {"metadata": {"labels": {**chosen(server), **LEADER_ROLE}}, "spec": _leader(server, module)}
     worker = {"metadata": {"labels": {**chosen(server), **WORKER_ROLE}}, "spec": _worker(server, module)}
     return {

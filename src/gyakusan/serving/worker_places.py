@@ -11,8 +11,6 @@ from gyakusan.serving.access import is_loopback
 
 SSH = "ssh:"
 """How a computer begins on which gyakusan starts the worker itself."""
-MOST = 16
-"""No llama-server takes more. Source: llama.cpp b11434, ggml/include/ggml-rpc.h, GGML_RPC_MAX_SERVERS."""
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 _LISTENING = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?", re.ASCII)
 _REACHED = re.compile(rf"((?:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,63}}@)?{_NAME})(?::(\d{{1,5}}))?", re.ASCII)
@@ -37,14 +35,17 @@ class WorkerPlace:
         return f"{SSH}{self.host}" + (f":{self.port}" if self.port else "")
 
 
-def parse(text: str, usual_port: int) -> tuple[WorkerPlace, ...]:
-    """Return the workers of a list with commas. Raises BadSetting. usual_port: of one that names none."""
+def parse(text: str, usual_port: int, most: int) -> tuple[WorkerPlace, ...]:
+    """Return the workers of a list with commas. Raises BadSetting.
+
+    usual_port: of one that names none; most: workers that a server takes
+    """
     found = tuple(_parse_one(one.strip(), usual_port) for one in text.split(","))
     listening = [("" if is_loopback(p.host) else p.host, p.port) for p in found if not p.ssh]  # loopback has many names
     if len(set(listening)) < len(listening):
         raise BadSetting("An RPC worker is named twice.", mend="Name each worker once.")
-    if len(found) > MOST:
-        raise BadSetting("{n} RPC workers are too many.", n=len(found), most=MOST, mend="Name up to {most}.")
+    if len(found) > most:
+        raise BadSetting("{n} RPC workers are too many.", n=len(found), most=most, mend="Name up to {most}.")
     return found
 
 

@@ -39,7 +39,7 @@ class Workers:
         """Return the workers of a list with commas. Raises BadSetting. module, engine: of the server that computes on them."""
         if module is None:
             raise BadSetting("{engine} has no RPC workers.", engine=engine, mend="Leave out --rpc, or take llama.cpp.")
-        return Workers(parse(text, module.PORT), module)
+        return Workers(parse(text, module.PORT, module.MOST), module)
 
     def __enter__(self) -> Self:
         return self

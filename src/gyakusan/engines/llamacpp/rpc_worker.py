@@ -20,6 +20,8 @@ PORT = 50052
 """Where a worker listens unless it is told otherwise. Source: tools/rpc/rpc-server.cpp, rpc_server_params."""
 PROTOCOL = 7
 """Version of the protocol that we speak; others may be laid out in another way."""
+MOST = 16
+"""Workers that one llama-server takes. Source: llama.cpp b11434, ggml/include/ggml-rpc.h, GGML_RPC_MAX_SERVERS."""
 MOST_DEVICES = 16
 """No worker lends more."""
 
