@@ -27,9 +27,12 @@ for name in (*SPOKEN, *DRAWN):
 os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["GYAKUSAN_DEFAULTS"] = "off"  # nor do the developer's own defaults
 os.environ["GYAKUSAN_LEARNED"] = "off"  # what the developer's own computer measured changes no answer of a test
-# A shell's background job ignores both, and so would every process that a test starts: a test of Ctrl-C could not pass.
+# What the shell, nohup or a CI left ignored or blocked, every process that a test starts would ignore, too: no test of
+# Ctrl-C, of a closed terminal or of an orderly end could pass.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGTSTP):
+    signal.signal(number, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def pytest_configure(config: pytest.Config) -> None:
