@@ -42,12 +42,13 @@ _WINDOWS_FOLDERS = {
 def ending_signals() -> tuple[Signals, ...]:
     """Return the signals that would end this program: asked to, terminal closed, asked to with a core.
 
-    One that the program handles itself, or that it was told to ignore (nohup), is none of them.
+    One that the program was told to ignore (nohup) is none of them. One that somebody handles (coverage, a debugger) is:
+    a handler set for a while gives way to the one before.
     """
     import signal  # every command imports this module
 
     known = (getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
-    return tuple(number for number in known if signal.getsignal(number) == signal.SIG_DFL)
+    return tuple(number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None))
 
 
 def on_windows() -> bool:

@@ -31,7 +31,21 @@ def test_a_signal_does_what_ctrl_c_would() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_signal_that_is_ignored_or_handled_stays_so() -> None:
+def test_one_who_handles_the_signal_too_does_not_end_it_first() -> None:
+    """coverage saves what it counted on SIGTERM, and then ends the program as the signal would: without what was measured."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        with pytest.raises(SystemExit), asked_to_end():
+            _kill(signal.SIGTERM)
+        assert not seen
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
     """nohup ignores SIGHUP: a measurement goes on when its terminal closes."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
