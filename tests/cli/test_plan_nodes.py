@@ -123,7 +123,6 @@ def test_nothing_fits_is_exit_code_one(lab: Path, capsys: pytest.CaptureFixture[
     [
         (("--device", "RTX 4090"), "--nodes names the computers"),
         (("--budget", "100000JPY"), "--nodes names the computers"),
-        (("--arrivals", "2000/h"), "not for --arrivals. Give --users N"),
         (("--what-if",), "none of the other views"),
         (("--lan",), "none of the other views"),
         (("--compose", "1"), "none of the other views"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.planning.nodes.computers import described, node
 
+from gyakusan.planning.nodes.answers import Answers
+from gyakusan.planning.nodes.copies import best_copies
 from gyakusan.planning.nodes.layout import Layout
 from gyakusan.planning.nodes.link import Link
 from gyakusan.planning.nodes.node import parse_nodes
 from gyakusan.planning.nodes.recommend import NodesAnswer, plan_nodes
-from gyakusan.planning.nodes.single import best_alone, best_copies
+from gyakusan.planning.nodes.single import best_alone, each_alone
 from gyakusan.planning.nodes.start import starts
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
@@ -19,7 +21,8 @@ from gyakusan.units import GIB
 
 
 def small() -> Layout:
-    found = best_alone(parse_request({"model": "llama3.1-8b"}), [node("RTX 4090", "a")])
+    request = parse_request({"model": "llama3.1-8b"})
+    found = best_alone(request, each_alone(request, [node("RTX 4090", "a")], Answers()))
     assert found is not None
     return found
 
@@ -47,7 +50,7 @@ def test_a_link() -> None:
 @pytest.mark.parametrize(("engine", "warned"), [("ollama", True), ("llama.cpp", False)])
 def test_copies_that_everyone_could_use_are_told(engine: str, warned: bool) -> None:
     request = parse_request({"model": "llama3.1-8b", "users": 2, "engines": engine})
-    found = best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")])
+    found = best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")], Answers())
     assert found is not None
     notes = [str(note) for note in start_notes(found, starts(found))]
     assert any("has no API key" in note for note in notes) == warned

@@ -10,11 +10,12 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
+from gyakusan.show.answer import answer_screen, no_answer
 from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
-from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Cell, Column, Note, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
 from gyakusan.units import GIB
 
@@ -32,22 +33,10 @@ ROLE_TEXTS = {
 def screen(answer: FleetAnswer) -> Tree:
     """Return the answer on one screen."""
     if not answer.plans:
-        ways = tuple(Text(r.sentence) for r in answer.relaxations)
         none = Verdict((say("No fleet meets these conditions."),), say("No fleet"), "fails")
-        return none, *ways, Pause(), question(answer)
+        return no_answer(none, (r.sentence for r in answer.relaxations), question(answer))
     closing = (*map(Text, _closing(answer)), *(Text(m, "note") for m in _rules(answer)))
-    choices = (say("add {options}", options=whole("--details 1")), say("add {options}", options=whole("--command 1")))
-    return (
-        _verdict(answer),
-        Pause(),
-        question(answer),
-        Pause(),
-        _table(answer),
-        Pause(),
-        *closing,
-        Pause(),
-        Next(choices),
-    )
+    return answer_screen(_verdict(answer), question(answer), _table(answer), closing)
 
 
 def amounts(answer: FleetAnswer) -> Amounts:

@@ -14,6 +14,7 @@ from gyakusan.planning.nodes.node import Node
 from gyakusan.planning.nodes.recommend import NodesAnswer
 from gyakusan.planning.nodes.start import Start, one_line
 from gyakusan.planning.select.plan import Plan
+from gyakusan.show.answer import answer_screen, no_answer
 from gyakusan.show.plan_notes import afterwards, beforehand, is_tight
 from gyakusan.show.request_line import load_question
 from gyakusan.show.tree import (
@@ -22,7 +23,6 @@ from gyakusan.show.tree import (
     Command,
     Fact,
     Facts,
-    Next,
     Note,
     Pause,
     Question,
@@ -52,19 +52,9 @@ def screen(answer: NodesAnswer) -> Tree:
     """Return the answer on one screen."""
     if not answer.layouts:
         none = Verdict((say("*Nothing fits* on these {n} nodes.", n=len(answer.nodes)),), say("Nothing fits"), "fails")
-        return none, *map(Text, answer.nearest), Pause(), question(answer)
-    choices = (say("add {options}", options=whole("--details 1")), say("add {options}", options=whole("--command 1")))
-    return (
-        _verdict(answer),
-        Pause(),
-        question(answer),
-        Pause(),
-        _table(answer),
-        Pause(),
-        *(Text(m, "note") for m in remarks(answer.layouts, answer.link)),
-        Pause(),
-        Next(choices),
-    )
+        return no_answer(none, answer.nearest, question(answer))
+    notes = (Text(m, "note") for m in remarks(answer.layouts, answer.link))
+    return answer_screen(_verdict(answer), question(answer), _table(answer), notes)
 
 
 def _verdict(answer: NodesAnswer) -> Verdict:

@@ -13,6 +13,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.answer import answer_screen
 from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
     ROLE_TEXTS,
@@ -22,7 +23,7 @@ from gyakusan.show.plan_words import (
     machine_title,
 )
 from gyakusan.show.request_line import question
-from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tone, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Cell, Column, Pause, Table, Text, Tone, Tree, Verdict, Words, whole
 from gyakusan.show.wording import first_token, interval, quality, short, the
 from gyakusan.units import GIB
 
@@ -38,16 +39,9 @@ def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan
     items: most things that are said of one plan; shared: most lines that hold for all of them
     lan: colleagues are to reach the server, so the commands that can be typed next say so, too
     """
-    return (
-        verdict(answer),
-        Pause(),
-        question(answer),
-        Pause(),
-        _table(answer, items),
-        Pause(),
-        *shared_notes(answer, shared),
-        Pause(),
-        Next(_next(answer, " --lan" if lan else "")),
+    choices = _next(answer, " --lan" if lan else "")
+    return answer_screen(
+        verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), choices
     )
 
 

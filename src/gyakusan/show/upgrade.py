@@ -13,10 +13,11 @@ from gyakusan.planning.upgrade.labels import LEAST_GAIN, quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
+from gyakusan.show.answer import answer_screen
 from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import bought, machine_title
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
-from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
+from gyakusan.show.tree import Cell, Column, Note, Pause, Question, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import counted, quality, short
 
 SUPPLY_STEP = 50
@@ -46,12 +47,11 @@ ADVICE_TEXTS = {
 
 def screen(answer: UpgradeAnswer) -> Tree:
     """Return the answer on one screen."""
-    head = (_verdict(answer), Pause(), question(answer), Pause())
     closing = tuple(Text(m, "note") for m in notes(answer))
     if answer.now is None and not answer.steps:
-        return *head, *closing
+        return _verdict(answer), Pause(), question(answer), Pause(), *closing
     more = say("add {options}", options=whole("--json"))
-    return *head, _table(answer), Pause(), *closing, Pause(), Next((more,))
+    return answer_screen(_verdict(answer), question(answer), _table(answer), closing, (more,))
 
 
 def amounts(answer: UpgradeAnswer) -> Amounts:

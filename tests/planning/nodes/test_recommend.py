@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 from tests.planning.nodes.computers import node
 
@@ -62,6 +64,36 @@ def test_another_machine_is_refused(field: str) -> None:
     values = {"budget": "100000JPY", "power": 500, "bandwidth": "80GB/s", "brand": "AMD", "device": "RTX 4090"}
     with pytest.raises(BadSetting, match=f"--nodes names the computers, and --{field} another one"):
         planned(**{field: values.get(field, "24GiB")})
+
+
+def test_requests_that_arrive() -> None:
+    """One node keeps up with few; with many a copy on each, and each has its share."""
+    few = planned(model="llama3.1-8b", arrivals="60/h", context="4k")
+    assert few.layouts[0].form == "alone"
+    many = planned(model="llama3.1-8b", arrivals="4000/h", context="4k")
+    assert many.layouts[0].form == "copies"
+    slots = [int(p.ledger.load.users) for p in many.layouts[0].plans]
+    assert sum(slots) > many.request.users, "copies wait apart, so they need more slots than one server"
+    assert planned(model="llama3.1-8b", arrivals="900000/h", context="4k", users=500).layouts == ()
+    joined = planned(model="qwen2.5-72b", arrivals="20/h")
+    assert joined.layouts[0].form == "workers"
+    assert planned(model="qwen2.5-72b", arrivals="400/h").layouts == ()
+
+
+def test_sixteen_unlike_computers_are_quick() -> None:
+    """Most people of one task on most nodes: two thousand plans in full were made before the search was bounded."""
+    names = (
+        "RTX 3060 12GB", "RTX 4090", "RTX 3090", "RTX 5090", "DGX Spark", "RTX 4070", "RTX 4080", "RTX 5080",
+        "RTX 4060 Ti 16GB", "RX 7900 XTX", "Arc B580", "RTX 5070 Ti", "RTX 2080 Ti", "Mac Studio M4 Max 128GB",
+        "RTX A6000", "L4",
+    )  # fmt: skip
+    request = parse_request({"task": "coding", "users": 100})
+    begun = process_time()
+    found = plan_nodes(request, [node(n) for n in names], Link(1.25e9, 50e-6))
+    assert found.layouts[0].is_enough(request)
+    assert process_time() - begun < 12, (
+        "26 s before the search was bounded, 2 to 3 s since on the computer that builds this"
+    )
 
 
 def test_several_models_are_refused() -> None:

@@ -8,9 +8,10 @@ from tests.planning.nodes.computers import node
 from gyakusan.engines.service_files import shell_line
 from gyakusan.errors import BadSetting
 from gyakusan.planning.nodes.across import as_pipeline, over_workers
+from gyakusan.planning.nodes.answers import Answers
+from gyakusan.planning.nodes.copies import best_copies
 from gyakusan.planning.nodes.layout import Layout
 from gyakusan.planning.nodes.link import USUAL
-from gyakusan.planning.nodes.single import best_copies
 from gyakusan.planning.nodes.start import one_line, starts
 from gyakusan.planning.request.parse_request import parse_request
 
@@ -42,7 +43,7 @@ def test_one_command_does_all_of_it() -> None:
         "--rpc ssh:10.0.0.2",
     )
     assert line == f"gyakusan {' '.join(parts)}"
-    found = best_copies(parse_request({"model": "llama3.1-8b", "users": 2}), nodes)
+    found = best_copies(parse_request({"model": "llama3.1-8b", "users": 2}), nodes, Answers())
     assert found is not None
     assert one_line(found) == ""
 
@@ -72,5 +73,5 @@ def test_every_stage_knows_the_first_and_its_key() -> None:
 
 def test_copies_ask_for_a_key() -> None:
     request = parse_request({"model": "llama3.1-8b", "users": 2, "engines": "llama.cpp"})
-    found = lines(best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")]))
+    found = lines(best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")], Answers()))
     assert all("LLAMA_API_KEY=" in line and "--host 0.0.0.0" in line for _, line in found)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import inf, log
 
 from msgspec import Struct, structs
 
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates import model_table
-from gyakusan.planning.nodes.across import joined
+from gyakusan.planning.nodes.across import ANY, Wanted, joined
+from gyakusan.planning.nodes.answers import Answers
+from gyakusan.planning.nodes.copies import best_copies
 from gyakusan.planning.nodes.layout import Layout
 from gyakusan.planning.nodes.link import Link
 from gyakusan.planning.nodes.node import Node
-from gyakusan.planning.nodes.single import best_alone, best_copies
+from gyakusan.planning.nodes.single import best_alone, each_alone, rank
+from gyakusan.planning.request.pace import slowest_answer
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.recommend import text_model_name
 from gyakusan.units import format_bytes
@@ -46,22 +49,37 @@ class NodesAnswer(Struct, frozen=True):
     nearest: tuple[Message, ...]
 
 
-def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link) -> NodesAnswer:
-    """Return the layouts for a request on these nodes. Raises BadSetting, UnknownName."""
+def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link, *, bounded: bool = True) -> NodesAnswer:
+    """Return the layouts for a request on these nodes. Raises BadSetting, UnknownName.
+
+    bounded: False searches also where nothing can come first, for tests
+    """
     _check(request)
     if request.model is not None and request.model not in model_table.load().places:
         request = structs.replace(request, model=text_model_name(request.model))
     ordered = tuple(sorted(nodes, key=lambda n: (bool(n.machine.gpus), n.memory), reverse=True))
-    alone = best_alone(request, ordered)
+    answers = Answers()
+    rows = each_alone(request, ordered, answers)
+    alone = best_alone(request, rows)
     found = [] if alone is None else [alone]
     if alone is None or not alone.is_enough(request):
-        copies = best_copies(request, ordered)
+        copies = best_copies(request, ordered, answers, bounded=bounded)
         found += [] if copies is None else [copies]
+    other = max((x for row in rows for x in row), key=lambda x: rank(request, x), default=None)
+    known = found if other is None else [*found, other]  # what a node does alone with another of its rows
     for count in range(2, 1 + min(len(ordered), MOST_JOINED)):
-        best = _worth_a_row(request, found, joined(request, ordered[:count], link))
-        found += [] if best is None else [best]
+        wanted = _wanted(request, known) if bounded else ANY
+        best = _worth_a_row(request, known, joined(request, ordered[:count], link, wanted))
+        if best is not None:
+            found, known = [*found, best], [*known, best]
     layouts = tuple(sorted(found, key=lambda x: _order(request, x)))
     return NodesAnswer(request, ordered, link, layouts, () if layouts else _nearest(request, ordered))
+
+
+def _wanted(request: PlanRequest, found: Sequence[Layout]) -> Wanted:
+    """Return what joined nodes need for a row, whether they are enough or not."""
+    quality = max((x.quality_lower + BETTER for x in found if x.is_enough(request)), default=-inf)
+    return Wanted(quality, slowest_answer(request) if found else 0.0)
 
 
 def _check(request: PlanRequest) -> None:
@@ -70,18 +88,14 @@ def _check(request: PlanRequest) -> None:
             raise BadSetting(
                 "--nodes names the computers, and --{name} another one.", name=name, mend="Leave out --{name}."
             )
-    if request.arrivals is not None:
-        raise BadSetting(
-            "--nodes plans for people at the same time, not for --arrivals.", mend="Give --users N, not --arrivals."
-        )
     if request.colocated:
         raise BadSetting("--nodes and --also were given together.", mend="Give one.")
 
 
 def _worth_a_row(request: PlanRequest, found: Sequence[Layout], made: Sequence[Layout]) -> Layout | None:
-    """Return the best of joined layouts, None where fewer nodes do as well."""
+    """Return the best of joined layouts, None where fewer nodes do as well, or where it is too slow to be of use."""
     best = max(made, key=lambda x: (x.is_enough(request), round(x.quality_lower), x.answer or 0.0), default=None)
-    if best is None:
+    if best is None or (found and best.answer is not None and best.answer < slowest_answer(request)):
         return None
     same = [x for x in found if x.is_enough(request) or not best.is_enough(request)]
     better = all(best.quality_lower >= x.quality_lower + BETTER for x in same)

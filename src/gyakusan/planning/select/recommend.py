@@ -54,7 +54,7 @@ def recommend(
     hardware, rejected = hardware_options(request) if offers is None else (tuple(offers), ())
     models, excluded = select_models(request, table)
     result = feasible_candidates(request, table, hardware, models)
-    _check_engines(request, result)
+    check_engines(request, result)
     roles = MACHINE_ROLES if request.model and not request.owned else ROLES
     plans = choose_plans(request, result, roles, rows=USUAL_ROWS)
     rates = exchange_rates(dict(request.rates))
@@ -75,7 +75,7 @@ def text_model_name(text: str) -> str:
     return record.name
 
 
-def _check_engines(request: PlanRequest, result: SweepResult) -> None:
+def check_engines(request: PlanRequest, result: SweepResult) -> None:
     """Raise BadSetting if no machine runs any of the engines that were named."""
     if request.engines and result.offers and {name for name, _ in result.refused} == set(request.engines):
         name, reason = result.refused[0]
