@@ -50,3 +50,9 @@ def same_allocation_key(name: GpuBackend, cache_type: str) -> tuple[object, ...]
     (tests/planning/candidates/test_model_table.py).
     """
     return (name == "metal",) if cache_type == "F16" else (PADDING[name], name in READS_F16_CACHE, name == "metal")
+
+
+RECORDED_BACKENDS = ("cuda", "rocm")
+"""Backends whose compute buffers were recorded."""
+CUDA_SCAN_STATES = MappingProxyType({"mamba": (16,), "mamba2": (96, 128, 256)})
+"""State sizes that CUDA's scans know. [values]"""

@@ -34,7 +34,7 @@ def compute_methods(model: Model) -> ComputeMethods:
     exact = range_factors(model, server) == (1.0, 1.0)
     split = can_simulate(model, server) and splits_are_recorded(model)
     return ComputeMethods(
-        one_device="closed form" if exact else "range",
+        one_device="simulated" if simulates(model, server) else "closed form" if exact else "range",
         split="simulated" if split else "range",
         bench="simulated" if simulates(model, bench) else "range",
     )

@@ -11,7 +11,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import round_up, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Model, Recurrent
-from gyakusan.engines.llamacpp.backends import F16, F32, I32, I64
+from gyakusan.engines.llamacpp.backends import CUDA_SCAN_STATES, F16, F32, I32, I64
 from gyakusan.engines.llamacpp.buffers.kv_cache import (
     compressed_cells,
     hadamard_widths,
@@ -20,8 +20,6 @@ from gyakusan.engines.llamacpp.buffers.kv_cache import (
 )
 from gyakusan.engines.llamacpp.settings import STEP, Settings
 
-CUDA_SCAN_STATES = {"mamba": (16,), "mamba2": (96, 128, 256)}
-"""State sizes that CUDA's scans know. [values]"""
 BLOCK_MAP = 258
 """MiniMax-M3: values for each token in the maps between positions, cells and blocks."""
 

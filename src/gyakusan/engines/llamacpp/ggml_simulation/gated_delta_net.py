@@ -6,9 +6,9 @@ Source: llama.cpp b11434, src/models/qwen35moe.cpp, delta-net-base.cpp, src/llam
 from __future__ import annotations
 
 from gyakusan.core.model import Attention, Recurrent
-from gyakusan.engines.llamacpp.backends import F32
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
-from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, copy_into, leaf, like, matmul, reshape, rope, view
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, copy_into, like, matmul, reshape, rope, view
+from gyakusan.engines.llamacpp.ggml_simulation.states import convolution_window, gathered_state, state_tensor
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, attend, cache_inputs
 
 
@@ -34,15 +34,15 @@ def gated_delta_net(b: Builder, x: Node, block: int, m: Recurrent) -> Node:
     mixed = reshape(matmul(b.need("attn_qkv", block), x), channels, each, slots)
     z = matmul(b.need("attn_gate", block), x)
     beta, decay = _beta_and_decay(b, x, block, heads, each)
-    window = _convolution_window(b, mixed, block, m, channels, each)
-    state = reshape(_gathered_state(b, block, m.state), width, width, heads, slots)
+    window = convolution_window(b, mixed, block, m, channels, each)
+    state = reshape(gathered_state(b, block, m.state), width, width, heads, slots)
     kernel = b.need("ssm_conv1d", block)
     convolved = like("UNARY", Node("SSM_CONV", (channels, each, slots), (window, kernel)))
     query, key = (_l2_norm(view("VIEW", convolved, (m.state_size, m.groups, each, slots))) for _ in range(2))
     value = view("VIEW", convolved, (width, heads, each, slots))
     rule = Node("GATED_DELTA_NET", (m.inner, each * slots + width * slots), (query, key, value, decay, beta, state))
     out = view("VIEW", rule, (width, heads, each, slots))
-    home = _state_tensor(b, block, m.state)
+    home = state_tensor(b, block, m.state)
     b.tape.expand(copy_into(view("VIEW", rule, (width, width, heads, slots)), view("VIEW", home, (m.state, slots))))
     z = reshape(z, width, heads, each, slots)
     gated = like("MUL", b.norm(out, "ssm_norm", block), like("UNARY", z))
@@ -73,31 +73,3 @@ def _decay(b: Builder, alpha: Node, block: int) -> Node:
         raise b.lacks("ssm_a")
     soft = like("UNARY", like("ADD", alpha, b.need("ssm_dt", block, "bias")))
     return reshape(like("MUL", soft, decay[0]), 1, *alpha.shape)
-
-
-def _state_tensor(b: Builder, block: int, width: int) -> Node:
-    """Return a state of all slots, where its block's cache is: one leaf for each use, which takes no place."""
-    return leaf(F32 * width * b.slots, home=b.cache_device(block), shape=(width, b.slots))
-
-
-def _gathered_state(b: Builder, block: int, width: int) -> Node:
-    """Return the states of all slots, gathered; one is cleared first. build_rs."""
-    home, slots = _state_tensor(b, block, width), b.slots
-    states = reshape(home, width, slots)
-    b.tape.expand(Node("SCALE", (0,), (view("VIEW", states, (0,)),), home))
-    gathered = Node("GET_ROWS", (width, slots), (states, b.states))
-    out = view("VIEW", gathered, (width, slots))
-    b.tape.expand(out)
-    b.tape.expand(copy_into(view("VIEW", gathered, (width, 0)), view("VIEW", home, (width, 0))))
-    return out
-
-
-def _convolution_window(b: Builder, mixed: Node, block: int, m: Recurrent, channels: int, each: int) -> Node:
-    """Return the convolution's input, its last tokens and the new ones; store the last of these. build_conv_state."""
-    slots, before = b.slots, m.kernel - 1
-    last = reshape(_gathered_state(b, block, m.convolution), before, channels, slots)
-    window = Node("CONCAT", (before + each, channels, slots), (last, view("TRANSPOSE", mixed, (each, channels, slots))))
-    home = _state_tensor(b, block, m.convolution)
-    new_last = view("VIEW", window, (before, channels, slots), before + each)
-    b.tape.expand(copy_into(new_last, view("VIEW", home, (m.convolution, slots))))
-    return window

@@ -35,6 +35,7 @@ class Node:
     home: device of a tensor that exists before the graph (weights, caches), None for others
     weight: True for weights
     graph_input: True for inputs of the graph
+    host_only: True if CUDA has no kernel for this operation
     rows: tokens by which offloading is decided
     seen: True once it is on the tape
     device: the scheduler's: who computes it
@@ -47,8 +48,9 @@ class Node:
     """
 
     __slots__ = (
-        "allocated", "buffer", "children", "device", "gpu_size", "graph_input", "home", "layout", "never_freed", "op",
-        "root", "rows", "seen", "shape", "size", "sources", "start", "unmerged_extra", "views", "weight",
+        "allocated", "buffer", "children", "device", "gpu_size", "graph_input", "home", "host_only", "layout",
+        "never_freed", "op", "root", "rows", "seen", "shape", "size", "sources", "start", "unmerged_extra", "views",
+        "weight",
     )  # fmt: skip
 
     def __init__(self, op: str, shape: Shape, sources: Sequence[Node] = (), root: Node | None = None) -> None:
@@ -56,7 +58,7 @@ class Node:
         self.size = self.gpu_size = F32 * prod(shape)
         self.layout: object = shape
         self.home: int | None = None
-        self.weight = self.graph_input = self.never_freed = self.seen = self.allocated = False
+        self.weight = self.graph_input = self.host_only = self.never_freed = self.seen = self.allocated = False
         self.rows = prod(shape[1:])
         self.device: int | None = None
         self.children = self.views = self.start = self.buffer = self.unmerged_extra = 0

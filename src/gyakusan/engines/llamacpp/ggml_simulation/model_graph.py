@@ -19,7 +19,8 @@ from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
 from gyakusan.engines.llamacpp.buffers.weights import EMBEDDING_TABLE, loaded_blocks
 from gyakusan.engines.llamacpp.ggml_simulation.gated_delta_net import gated_attention, gated_delta_net
 from gyakusan.engines.llamacpp.ggml_simulation.gemma4 import gemma4_block
-from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, like, matmul, set_rows
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, like, matmul, set_rows, view
+from gyakusan.engines.llamacpp.ggml_simulation.mamba2 import mamba2
 from gyakusan.engines.llamacpp.ggml_simulation.mla import mla
 from gyakusan.engines.llamacpp.ggml_simulation.scheduler import MAX_COPIES, Scheduler
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import (
@@ -69,8 +70,13 @@ WIRING = {
     "phi3": Wiring(scaled_queries=True),
     "seed_oss": Wiring(before_network="post_attention_norm"),
     "smollm3": Wiring(unrotated=4),
+    "nemotron_h": Wiring(late="norm"),
+    "nemotron_h_moe": Wiring(late="norm"),
+    "granitehybrid": Wiring(),
 }
 """Architectures whose graph is known: each was checked to the byte against recorded rows, on a GPU and on a CPU."""
+ONE_PART = ("nemotron_h", "nemotron_h_moe")
+"""Architectures whose blocks are one thing each: a mixer, or a network. nemotron-h.cpp."""
 
 
 def can_simulate(model: Model, settings: Settings) -> bool:
@@ -82,7 +88,9 @@ def can_simulate(model: Model, settings: Settings) -> bool:
 
 
 def _is_known(memory: object) -> bool:
-    return isinstance(memory, Attention | Latent) or (isinstance(memory, Recurrent) and memory.kind == "gated_delta")
+    return isinstance(memory, Attention | Latent) or (
+        isinstance(memory, Recurrent) and memory.kind in ("gated_delta", "mamba2")
+    )
 
 
 def splits_are_recorded(model: Model) -> bool:
@@ -149,6 +157,8 @@ def add_inputs(b: Builder) -> Node:
     """Make the leaves of positions, states and temperature; return the rows whose logits are computed."""
     b.positions = leaf(I32 * b.tokens * b.model.graph.positions)
     b.states = leaf(I32 * b.slots)
+    b.own_states = view("VIEW", b.states, (b.slots,))
+    b.other_states = view("VIEW", b.states, (b.slots - 1,))
     b.temperature = leaf(F32 * b.tokens)
     return leaf(I32 * b.outputs)
 
@@ -185,10 +195,15 @@ def add_block(b: Builder, residual: Node, block: int, groups: dict[int, CacheGro
 
     rows: tokens whose logits are computed if this block is to choose them, else None.
     """
-    w, memory = b.wiring, groups[block].memory
-    if b.model.architecture == "gemma4" and isinstance(memory, Attention):
+    w = b.wiring
+    if b.model.architecture == "gemma4" and isinstance(memory := groups[block].memory, Attention):
         return gemma4_block(b, residual, block, memory, groups[block])
-    out = _mixer(b, b.norm(residual, "attn_norm", block), block, groups)
+    normed = b.norm(residual, "attn_norm", block)
+    if b.model.architecture in ONE_PART:
+        return like(
+            "ADD", _mixer(b, normed, block, groups) if block in groups else _network(b, normed, block), residual
+        )
+    out = _mixer(b, normed, block, groups)
     if rows is not None:
         out, residual = _get_rows(out, rows), _get_rows(residual, rows)
     if w.after_attention:
@@ -205,6 +220,8 @@ def _mixer(b: Builder, normed: Node, block: int, groups: dict[int, CacheGroup]) 
     memory = groups[block].memory
     if isinstance(memory, Latent):
         return mla(b, normed, block, memory, groups[block])
+    if isinstance(memory, Recurrent) and memory.kind == "mamba2":
+        return mamba2(b, normed, block, memory)
     if isinstance(memory, Recurrent):
         b.tape.expand(normed)
         return gated_delta_net(b, normed, block, memory)
@@ -220,7 +237,12 @@ def _network(b: Builder, x: Node, block: int) -> Node:
     mixture = experts_of(b.model, block)
     if mixture is None:
         return network(b, x, block)
-    out = experts(b, x, block, mixture)
+    low = b.weight("ffn_latent_down", block)
+    if low is None:
+        out = experts(b, x, block, mixture)
+    else:
+        scores = matmul(b.need("ffn_gate_inp", block), x)
+        out = matmul(b.need("ffn_latent_up", block), experts(b, matmul(low, x), block, mixture, scores))
     if not b.weight("ffn_up_shexp", block):
         return out
     shared = network(b, x, block, "_shexp")

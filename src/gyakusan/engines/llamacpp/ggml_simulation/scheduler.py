@@ -54,13 +54,16 @@ class Scheduler:
         return Allocator(aligns).run(leaves, list(self._in_order(splits)))
 
     def _assign(self, tape: Tape) -> None:
-        """Passes 1, 2 and 4: homes and weights decide, then neighbours follow, GPUs before the host."""
+        """Passes 1 to 4: homes and weights decide, then neighbours follow, GPUs before the host; what is left is the host's."""
         for node in (*tape.leaves, *tape.nodes):
             if node.device is None:
                 node.device = self._own_device(node)
         computing = [n for n in tape.nodes if n.op not in VIEWS]
         for order, with_host in ((1, False), (-1, False), (1, True), (-1, True)):
             self._expand(computing[::order], with_host)
+        for node in computing:
+            if node.device is None:
+                node.device = self.host
         for node in tape.nodes:
             if node.root is not None and node.device is None:
                 node.device = node.root.device
@@ -78,7 +81,7 @@ class Scheduler:
         if node.op in NOT_DECIDED_BY_WEIGHTS:
             return None
         weight = next((s for s in node.sources if s.weight), None)
-        if weight is None:
+        if weight is None or (node.host_only and weight.home != self.host):
             return None
         if weight.home == self.host and self.offload and node.op != "GET_ROWS" and node.rows >= OFFLOAD_ROWS:
             return 0
@@ -89,7 +92,7 @@ class Scheduler:
         current: int | None = None
         for node in nodes:
             if node.device is None:
-                node.device = current
+                node.device = None if node.host_only and current != self.host else current
             elif node.device == self.host and not with_host:
                 current = None
             else:

@@ -90,6 +90,8 @@ class Builder:
     caches: window -> inputs of the cache [tokens]
     positions: position numbers of the tokens
     states: numbers of the recurrent states
+    own_states: those of the conversations of the batch, for a scan that reads them itself
+    other_states: those of the other conversations
     temperature: scale of the queries by position
     """
 
@@ -102,6 +104,8 @@ class Builder:
     caches: dict[int | None, CacheInputs] = field(default_factory=dict)
     positions: Node = field(default_factory=lambda: leaf(0))
     states: Node = field(default_factory=lambda: leaf(0))
+    own_states: Node = field(default_factory=lambda: leaf(0))
+    other_states: Node = field(default_factory=lambda: leaf(0))
     temperature: Node = field(default_factory=lambda: leaf(0))
 
     @property
@@ -154,6 +158,13 @@ class Builder:
         if weight is None:
             raise self.lacks(name)
         return weight
+
+    def bare(self, name: str, block: int) -> Node:
+        """Return a weight whose name has no ending (ssm_a, ssm_d). Raises Malformed if the model lacks it."""
+        copies = self.weights.get(f"blk.{block}.{name}")
+        if not copies:
+            raise self.lacks(name)
+        return copies[-1]
 
     def lacks(self, tensor: str) -> Malformed:
         """Return the error for a missing tensor: of a damaged file, or of a record that does not know the whole model."""
@@ -229,7 +240,7 @@ def attention(b: Builder, x: Node, block: int, m: Attention, group: CacheGroup) 
     query, key, value = _queries_keys_values(b, x, block, m)
     if b.weight("attn_q_norm", block):
         query, key = b.norm(query, "attn_q_norm", block), b.norm(key, "attn_k_norm", block)
-    if not b.wiring.unrotated or (block + 1) % b.wiring.unrotated:
+    if b.model.graph.positions and (not b.wiring.unrotated or (block + 1) % b.wiring.unrotated):
         factors = b.rope_factors(block)
         query, key = rope(query, b.positions, factors), rope(key, b.positions, factors)
     if b.model.graph.temperature:
@@ -268,6 +279,7 @@ def attend(
     sinks = b.weight("attn_sinks", block)
     cached = (cache_view(keys, m.key_head, s.key_type), cache_view(values, m.value_head, s.value_type))
     out = flash(b, query, cached, inputs.mask, m, m.heads * m.value_head, sinks)
+    tape.expand(out)
     return hadamard_rotated(reshape(out, m.heads * m.value_head, b.tokens), inputs.value_hadamard)
 
 
@@ -291,9 +303,11 @@ def flash(
 
 
 def network(b: Builder, x: Node, block: int, suffix: str = "") -> Node:
-    """Return a dense network with a gate, of its own or in the upper half of one matrix. build_ffn."""
+    """Return a dense network: its gate is of its own, the upper half of one matrix, or there is none. build_ffn."""
     up, down = matmul(b.need(f"ffn_up{suffix}", block), x), b.need(f"ffn_down{suffix}", block)
     if not b.weight(f"ffn_gate{suffix}", block):
+        if up.shape[0] == down.shape[0]:
+            return matmul(down, like("SQR", like("UNARY", up)))
         return matmul(down, Node("GLU", (up.shape[0] // 2, up.shape[1]), (up,)))
     gate = matmul(b.need(f"ffn_gate{suffix}", block), x)
     return matmul(down, Node("GLU", gate.shape, (gate, up)))
@@ -353,6 +367,8 @@ def _expert_network(b: Builder, x: Node, block: int, chosen: Node, used: int, t:
         gate, up = (view("VIEW", both, half, both.shape[0]) for _ in range(2))
     else:
         up = product("ffn_up_exps", x)
+        if not b.weight("ffn_gate_exps", block):
+            return product("ffn_down_exps", like("SQR", like("UNARY", up)))
         gate = product("ffn_gate_exps", x)
     return product("ffn_down_exps", Node("GLU", (up.shape[0], used, t), (gate, up)))
 

@@ -14,7 +14,7 @@ from gyakusan.core.broadcast import maximum
 from gyakusan.core.ledger import Line, Part
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import builds
-from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32
+from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32, RECORDED_BACKENDS
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.weights import stored
 from gyakusan.engines.llamacpp.compute_buffer import one_device
@@ -28,8 +28,6 @@ from gyakusan.message import say
 
 UNRECORDED_SPREAD = 0.1
 """Half the relative range where the graph was checked on one device, but no split of it was recorded."""
-RECORDED_BACKENDS = ("cuda", "rocm")
-"""Backends whose compute buffers were recorded."""
 Role = Literal["idle", "whole", "pipelined", "later", "helper", "inputs", "computing"]
 ROLE_TEXTS: dict[Role, str] = {
     "idle": "nothing is computed here",
