@@ -94,6 +94,20 @@ def test_no_english_on_a_screen(path: Path) -> None:
     assert {name: left for name, text in found if (left := english(text, names()))} == {}
 
 
+def test_what_was_typed_stands_in_japanese_quotation_marks() -> None:
+    """In every mistake; commands that are to be pasted, with their options, and examples keep what a shell reads."""
+    mistakes = next(path for path in SNAPSHOTS if path.stem == "test_mistakes")
+    pasted = re.compile(
+        r"(?:gyakusan|pip install|ollama|hf|python|--[a-z-]+)\b[^。、]*|例: [^)]*|: [^。、]*$", re.MULTILINE
+    )
+    left = {
+        name: found
+        for name, text in screens(mistakes)
+        if (found := re.findall(r"['\"][^'\"]*['\"]", pasted.sub("", text)))
+    }
+    assert left == {}
+
+
 @pytest.mark.parametrize("path", SNAPSHOTS, ids=lambda path: path.stem)
 def test_no_screen_is_wider_than_its_terminal(path: Path) -> None:
     """But for messages of one line, addresses and tables for programs."""

@@ -21,7 +21,9 @@ from tools.messages import templates
 import gyakusan
 from gyakusan.cli import main
 from gyakusan.core.machine import Device, Machine
-from gyakusan.message import Listed, Message, say
+from gyakusan.errors import BadSetting
+from gyakusan.message import Listed, Message, quoted, say
+from gyakusan.planning.request.parse_request import file_values
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.show import machine as show_machine
 from gyakusan.show import served
@@ -53,6 +55,33 @@ def fields(template: str) -> set[str]:
 
 def test_every_template_is_translated() -> None:
     assert sorted(t for t in templates() if not knows(t, "ja")) == []
+
+
+def test_what_was_typed_has_the_quotation_marks_of_each_language() -> None:
+    told = say("No {kind} is called {name}.", kind=say("device"), name=quoted("RTX\x1b 5099\u3000" + "x" * 300, 9))
+    assert tell(told, "ja") == "「RTX? 5099」というデバイスは見つかりません。"
+    assert tell(told, "en") == str(told) == r"No device is called 'RTX\x1b 5099'."
+    assert tell(say("{value}", value=quoted(2.5)), "ja") == "2.5"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[a]\n[a]\n", "「a」を2回定義しています"),
+        ("a = 1\na.b = 2\n", ""),
+        ("a = {b = 1, b = 2}", ""),
+        ('a = "\x01"', ""),
+        ("a = 1 b", ""),
+    ],
+)
+def test_what_the_parser_of_toml_quotes(text: str, told: str) -> None:
+    """Its marks are Japanese ones, too."""
+    with pytest.raises(BadSetting) as refused:
+        file_values(text, "x.toml")
+    shown = tell(refused.value.message, "ja")
+    assert told in shown
+    assert "'" not in shown
+    assert '"' not in shown
 
 
 def test_no_translation_is_left_over() -> None:

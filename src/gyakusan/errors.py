@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from gyakusan.message import Message
+from gyakusan.message import Message, quoted
 
 
 class GyakusanError(Exception):
@@ -147,12 +147,12 @@ def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = F
         return UnknownName(
             "No {kind} is called {name}.",
             kind=kind,
-            name=repr(shown),
+            name=quoted(shown),
             near=", ".join(near),
             mend="Did you mean {near}?",
         )
     if choices:
         every = ", ".join(sorted(known, key=str.casefold))
         mend = "Choose one of: {choices}."
-        return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown), choices=every, mend=mend)
-    return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown))
+        return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), choices=every, mend=mend)
+    return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown))

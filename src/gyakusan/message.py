@@ -42,3 +42,26 @@ class Listed(Struct, frozen=True):
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.messages))
+
+
+class Quoted(Struct, frozen=True):
+    """What was typed or read, as a fact: each language has its own quotation marks ('x', 「x」).
+
+    text: as it was typed, shortened
+    mark: the English mark, "" for Python's, which shows letters that cannot be printed, too
+    """
+
+    text: str
+    mark: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.mark}{self.text}{self.mark}" if self.mark else repr(self.text)
+
+
+def quoted(value: object, longest: int = 200, mark: str = "") -> Quoted | str:
+    """Return the fact of a value that is quoted: text in quotation marks, numbers and lists as Python writes them.
+
+    longest: most characters of the value
+    mark: see Quoted
+    """
+    return Quoted(str(value)[:longest], mark) if isinstance(value, str) else repr(value)[:longest]

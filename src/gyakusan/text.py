@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from gyakusan.doors.files import packaged
 from gyakusan.doors.text import line
-from gyakusan.message import Listed, Message
+from gyakusan.message import Listed, Message, Quoted
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -91,6 +91,8 @@ def _fact(value: Any, language: Language) -> Any:
         return ("、" if language == "ja" else ", ").join(tell(m, language) for m in value.messages)
     if isinstance(value, Message):
         return tell(value, language)
+    if isinstance(value, Quoted):
+        return f"「{line(value.text)}」" if language == "ja" else line(str(value))
     return _outside(value, language) if isinstance(value, str) else value
 
 

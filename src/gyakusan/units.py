@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gyakusan.errors import BadQuantity
+from gyakusan.message import quoted
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
@@ -34,17 +35,17 @@ def parse_bytes(text: str) -> int:
     if not unit:
         raise BadQuantity(
             "{text} has no unit.",
-            text=repr(_short(text)),
+            text=quoted(_short(text)),
             number=number,
             mend="Write {number}GiB or {number}GB.",
         )
     if factor is None:
-        raise BadQuantity("{unit} is not a unit of memory.", unit=repr(unit), mend="Use MiB, GiB, TiB, MB, GB or TB.")
+        raise BadQuantity("{unit} is not a unit of memory.", unit=quoted(unit), mend="Use MiB, GiB, TiB, MB, GB or TB.")
     value = round(float(number) * factor)
     if not 0 < value < 2**60:
         raise BadQuantity(
             "{text} is outside the range of memory sizes.",
-            text=repr(_short(text)),
+            text=quoted(_short(text)),
             mend="Give a size above 0, e.g. 24GiB.",
         )
     return value
@@ -66,7 +67,7 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
     if value != int(value) or not at_least <= value <= at_most:
         raise BadQuantity(
             "{text} is out of range.",
-            text=repr(_short(str(text))),
+            text=quoted(_short(str(text))),
             low=at_least,
             high=at_most,
             mend="Give a whole number from {low} to {high}.",
@@ -75,7 +76,9 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
 
 
 def _no_count(text: str) -> BadQuantity:
-    return BadQuantity("A whole number was expected, not {text}.", text=repr(_short(text)), mend="Write 32768 or 32k.")
+    return BadQuantity(
+        "A whole number was expected, not {text}.", text=quoted(_short(text)), mend="Write 32768 or 32k."
+    )
 
 
 def format_bytes(value: float | None, digits: int = 2) -> str:
@@ -108,7 +111,7 @@ def _split(text: str) -> tuple[str, str]:
     if match is None:
         raise BadQuantity(
             "A quantity was expected, not {text}.",
-            text=repr(_short(text)),
+            text=quoted(_short(text)),
             mend="Write a number and a unit, e.g. 24GiB or 32k.",
         )
     return match[1].replace(",", "").replace("_", ""), match[2]

@@ -14,7 +14,7 @@ from gyakusan.catalog.records import entries, lookup, own_entries
 from gyakusan.catalog.unified import Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
 from gyakusan.errors import UnknownName, did_you_mean
-from gyakusan.message import say
+from gyakusan.message import Quoted, quoted, say
 from gyakusan.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def _nearest_size(memory: int | None, matches: list[DeviceMatch]) -> int | None:
 
 def _unknown(text: str) -> UnknownName:
     """Return UnknownName with the nearest names. Folded names are compared: vendor words would blur the rest."""
-    name = repr(text if len(text) <= 80 else text[:77] + "...")
+    name = quoted(text if len(text) <= 80 else text[:77] + "...")
     begun = family(text)
     if begun:
         return _candidates(name, list(begun))
@@ -359,7 +359,7 @@ def _no_such_size(text: str, matches: list[DeviceMatch]) -> UnknownName:
     sizes = sorted({m.size for m in matches})
     return UnknownName(
         "{name} is not sold with this memory, but with {sizes} GB.",
-        name=repr(text[:80]),
+        name=quoted(text, 80),
         sizes=", ".join(map(str, sizes)),
         mend="Name one of these sizes, or give the capacity with --memory.",
     )
@@ -368,16 +368,16 @@ def _no_such_size(text: str, matches: list[DeviceMatch]) -> UnknownName:
 def _ambiguous(text: str, chosen: list[DeviceMatch]) -> UnknownName:
     titles = list(dict.fromkeys(m.title for m in chosen))
     if len({m.size for m in chosen}) == 1:
-        return _candidates(repr(text[:80]), titles)
+        return _candidates(quoted(text, 80), titles)
     return UnknownName(
         "{name} is sold with several memory sizes: {candidates}.",
-        name=repr(text[:80]),
+        name=quoted(text, 80),
         candidates=", ".join(titles),
         mend="Name one of them, or give the capacity with --memory.",
     )
 
 
-def _candidates(name: str, titles: list[str]) -> UnknownName:
+def _candidates(name: Quoted | str, titles: list[str]) -> UnknownName:
     return UnknownName(
         "{name} matches several devices: {candidates}.",
         name=name,

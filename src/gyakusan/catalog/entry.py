@@ -10,6 +10,7 @@ from typing import Any
 from gyakusan.catalog.names import keys
 from gyakusan.doors import files
 from gyakusan.errors import BadRecord
+from gyakusan.message import quoted
 
 MOST = 1024 * 1024
 """Longest file of records that is read. [B]"""
@@ -93,7 +94,7 @@ def bad_record(file: Path, name: str, problem: str, line: int = 1) -> BadRecord:
         "{file}, line {line}, record {name}: {problem}." if name else "{file}, line {line}: {problem}.",
         file=file.name,
         line=line,
-        name=repr(name),
+        name=quoted(name),
         problem=problem.rstrip("."),
         mend="Correct the catalogue file.",
     )

@@ -13,7 +13,7 @@ from gyakusan.catalog.names import model_key as key
 from gyakusan.catalog.records import entries, lookup
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 
 Role = Literal["chat", "code", "base", "finetune", "embedding"]
 """Purpose of a model. embedding: turns texts into vectors; those records stand in data/embeddings."""
@@ -196,20 +196,20 @@ def _unknown(text: str) -> UnknownName:
     if not begun:
         if "rerank" in text.casefold():
             return UnknownName(
-                "No reranker is known, and {name} is one.", name=repr(text[:80]),
+                "No reranker is known, and {name} is one.", name=quoted(text, 80),
                 mend="Give its GGUF file: it is priced as the encoder or the model that it is.",
             )  # fmt: skip
         return unknown(say("model"), text, (*model_names(), *(r.name for r in embedding_records())))
     if len(begun) == 1:
         return UnknownName(
             "{name} is no model: the only name that begins so is {candidates}.",
-            name=repr(text[:80]),
+            name=quoted(text, 80),
             candidates=begun[0],
             mend="Write that name.",
         )
     return UnknownName(
         "{name} matches several models: {candidates}.",
-        name=repr(text[:80]),
+        name=quoted(text, 80),
         candidates=", ".join(begun[:12]) + (", ..." if len(begun) > 12 else ""),
         mend="Name one of them.",
     )

@@ -24,7 +24,7 @@ from gyakusan.catalog.quality_names import Mode, default_mode
 from gyakusan.core.quality import Benchmark, posterior
 from gyakusan.doors import files
 from gyakusan.errors import BadRecord, did_you_mean
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 
 NEEDED = ("hf_id", "item", "score")
 ALLOWED = (*NEEDED, "mode")
@@ -156,7 +156,9 @@ def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
             path,
             line,
             say(
-                "unknown column {column}; known columns: {columns}", column=repr(strange[0]), columns=", ".join(ALLOWED)
+                "unknown column {column}; known columns: {columns}",
+                column=quoted(strange[0]),
+                columns=", ".join(ALLOWED),
             ),
         )
     if missing:
@@ -182,13 +184,13 @@ def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> O
             line,
             say(
                 "unknown item {item}; similar: {near}",
-                item=repr(cells["item"]),
+                item=quoted(cells["item"]),
                 near=", ".join(dict.fromkeys(near)) or "-",
             ),
         )
     mode = cells.get("mode", "").casefold()
     if mode not in ("", "on", "off"):
-        raise _bad(path, line, say("mode is {mode}, and on or off is expected", mode=repr(mode)))
+        raise _bad(path, line, say("mode is {mode}, and on or off is expected", mode=quoted(mode)))
     return OwnScore(
         model,
         name,
@@ -203,7 +205,7 @@ def _score(path: Path, line: int, text: str) -> float:
     try:
         value = float(text.removesuffix("%")) / (100 if percent else 1)
     except ValueError:
-        raise _bad(path, line, say("the score {score} is not a number", score=repr(text))) from None
+        raise _bad(path, line, say("the score {score} is not a number", score=quoted(text))) from None
     if not 0 <= value <= 1:
         raise _bad(path, line, say("the score {score} is outside 0 to 1; write 61.5 % as 61.5%", score=text))
     return value

@@ -24,7 +24,7 @@ from gyakusan.catalog.places import DATA, RELEASE
 from gyakusan.catalog.release_stamp import MANIFEST, MOST_MANIFEST, SIGNATURE, Stamp, check_content, read_file
 from gyakusan.doors.files import packaged
 from gyakusan.errors import BadRecord, SourceError
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 
 PUBLISHER = "RWTGsL6UWpOqzurCR9lXeOs33Xi2nB3yLltBa6bni7W1ym04xYL/vsd+"
 """Public key of the project, as minisign prints it. Its secret half is in no repository (decision 28)."""
@@ -207,7 +207,7 @@ def contents(document: bytes) -> dict[str, str]:
     texts = said["files"]
     bad = next((n for n in texts if not _FILE.fullmatch(n)), None)
     if bad is not None:
-        raise _damaged(say("{name} is not a file of a catalogue", name=repr(bad[:80])))
+        raise _damaged(say("{name} is not a file of a catalogue", name=quoted(bad, 80)))
     missing = next((n for n in NEEDED if n not in texts), None)
     if missing is not None:
         raise _damaged(say("{file} is missing", file=missing))

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gyakusan.catalog.artifacts import FILE, Artifact, artifacts
 from gyakusan.doors.files import packaged
 from gyakusan.errors import BadReference
+from gyakusan.message import quoted
 
 WITHOUT_TAG = ("Q4_K_M", "Q8_0")
 """What llama.cpp takes of a repository where nobody names a tag; then the first file."""
@@ -52,7 +53,7 @@ def find_published(text: str) -> Published | None:
     listed = [a.quantization for a in files if a.quantization and a.confidence == "listing"]
     if tag and found is None and len(listed) >= LISTED:
         raise BadReference(
-            "{repository} has no {tag}.", repository=files[0].repository, tag=f'"{tag[:80]}"', known=", ".join(listed),
+            "{repository} has no {tag}.", repository=files[0].repository, tag=quoted(tag, 80, mark='"'), known=", ".join(listed),
             mend="It has {known}.",
         )  # fmt: skip
     return Published(model, files[0].repository, found, tag)

@@ -18,6 +18,7 @@ from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.records import entries
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName
+from gyakusan.message import quoted
 
 _QUANTIZATION = re.compile(r"(?:^|-)(i?q\d\w*|fp16|f16|bf16|fp32|f32|mxfp4)$")
 _WORDS = re.compile(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4})(?=-|$)")
@@ -95,7 +96,7 @@ def find(text: str) -> Tag | None:
         raise UnknownName(
             "{name} has no tag {tag}.",
             name=name,
-            tag=repr(tag),
+            tag=quoted(tag),
             known=", ".join(record.tags),
             mend="It has the tags {known}.",
         )

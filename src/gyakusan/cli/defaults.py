@@ -19,7 +19,7 @@ from gyakusan import posix
 from gyakusan.catalog import places
 from gyakusan.doors.notices import notice
 from gyakusan.errors import BadSetting, GyakusanError, SourceError, unknown
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.text import LANGUAGES
 
 LONGEST = 64 * 1024
@@ -44,7 +44,8 @@ def _known_currency(text: str) -> str:
 def _known_language(text: str) -> str:
     if text not in LANGUAGES:
         raise BadSetting(
-            "{value} is no language.", value=f'"{text[:40]}"', choices=", ".join(LANGUAGES), mend="Choose one of: {choices}."
+            "{value} is no language.", value=quoted(text, 40, mark='"'), choices=", ".join(LANGUAGES),
+            mend="Choose one of: {choices}.",
         )  # fmt: skip
     return text
 
@@ -114,7 +115,7 @@ def _checked(found: Mapping[str, Any]) -> dict[str, str]:
             raise _refused(say("{name} is no text on one line", name=key))
     if "language" in found and found["language"] not in LANGUAGES:
         raise BadSetting(
-            "{file}: {value} is no language.", file=str(place()), value=f'"{found["language"][:40]}"',
+            "{file}: {value} is no language.", file=str(place()), value=quoted(found["language"], 40, mark='"'),
             mend="Choose one of: {choices}.", choices=", ".join(LANGUAGES),
         )  # fmt: skip
     return dict(found)

@@ -11,6 +11,7 @@ from gyakusan.cli.options import Output, People, Server, Where, Which, _, whole
 from gyakusan.cli.starting import asked_for, check_sense
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 
 if TYPE_CHECKING:
     from gyakusan.deploying.cluster import Replicas, Scale
@@ -44,7 +45,7 @@ class Replicated:
             raise BadSetting("{name} cannot be {value}.", name="--port", value=self.port, mend="Give 1 to 65535.")
         if not self.path.startswith("/"):
             raise BadSetting(
-                "{name} cannot be {value}.", name="--path", value=repr(self.path[:80]), mend="Begin with /."
+                "{name} cannot be {value}.", name="--path", value=quoted(self.path, 80), mend="Begin with /."
             )
         return Scale(self.replicas, self.most_replicas, self.port, self.path)
 

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, Screen, _, whole
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 from gyakusan.units import parse_count
 
 app = App(name="keys", help="Give people keys for shared servers, list and revoke them.", help_format="plaintext")
@@ -93,5 +94,5 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text.strip())
     except ValueError:
         raise BadSetting(
-            "{value} is no day.", value=f'"{text[:40]}"', mend="Write it as year-month-day, e.g. 2027-03-31."
+            "{value} is no day.", value=quoted(text, 40, mark='"'), mend="Write it as year-month-day, e.g. 2027-03-31."
         ) from None

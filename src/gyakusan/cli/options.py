@@ -11,6 +11,7 @@ from cyclopts import Parameter, Token, convert
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadQuantity, BadSetting
+from gyakusan.message import quoted
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
 
@@ -148,7 +149,7 @@ def _whole(option: str, text: str, most: int) -> int:
         return parse_count(text, at_most=most, length=option != "--users")
     example = "32k" if most > 2**20 else "5"
     raise BadQuantity(
-        "{option} takes a whole number, not {text}.", option=option, text=f'"{text[:40]}"', example=example,
+        "{option} takes a whole number, not {text}.", option=option, text=quoted(text, 40, mark='"'), example=example,
         mend="Write for example {option} {example}.",
     )  # fmt: skip
 

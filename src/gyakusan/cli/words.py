@@ -18,7 +18,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
         case CoercionError():
             return _unfit(error, mend)
         case UnusedCliTokensError(unused_tokens=[first, *_]):
-            return say("{word} is one argument too many.", word=repr(_short(first))), _or_nodes(error, mend)
+            return say("{word} is one argument too many.", word=quoted(_short(first))), _or_nodes(error, mend)
         case _:
             return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
 
@@ -126,7 +126,7 @@ def _or_nodes(error: CycloptsError, mend: Message) -> Message:
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     """A value that its option cannot take."""
     name = getattr(error.token, "keyword", None) or getattr(error.argument, "name", "?")
-    facts = {"flag": name, "value": repr(_short(getattr(error.token, "value", "")))}
+    facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
         choices = ", ".join(str(c) for c in get_args(error.target_type))
         return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)

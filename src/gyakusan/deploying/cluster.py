@@ -21,6 +21,7 @@ from gyakusan.deploying.replica import Replica
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
+from gyakusan.message import quoted
 
 HEALTH_PERIOD, HEALTH_PATIENCE = 10.0, 30.0
 """How often a replica is asked for its health, and how long it may take. [s]"""
@@ -166,7 +167,7 @@ def delete(serve: Any, name: str) -> None:
     names = [a.name for a in status(serve)]
     if name not in names:
         raise BadReference(
-            "No application is called {name}.", name=repr(name[:80]), known=", ".join(names) or "-",
+            "No application is called {name}.", name=quoted(name, 80), known=", ".join(names) or "-",
             mend="There are: {known}",
         )  # fmt: skip
     serve.delete(name)

@@ -6,6 +6,7 @@ sentence and returns the error.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 from gyakusan.doors.text import NAME, line
 from gyakusan.errors import GyakusanError
-from gyakusan.message import Message, say
+from gyakusan.message import Message, Quoted, quoted, say
 
 DEPTH = 64
 """Most levels of objects and arrays in each other."""
@@ -104,7 +105,7 @@ def json_value(raw: bytes | str, refuse: Refuse, brackets: int = BRACKETS) -> An
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise refuse(say("the key {key} occurs twice", key=repr(_twice(pairs)[:80])))
+            raise refuse(say("the key {key} occurs twice", key=quoted(_twice(pairs), 80)))
         return found
 
     try:
@@ -174,8 +175,17 @@ def _why(text: str) -> Message | str:
     for template in TOML_QUOTED_TEXTS:
         before, after = template.split("{quoted}")
         if found.startswith(before) and found.endswith(after):
-            return Message(template, {"quoted": found[len(before) : len(found) - len(after)]})
+            return Message(template, {"quoted": _unquoted(found[len(before) : len(found) - len(after)])})
     return found
+
+
+def _unquoted(text: str) -> Quoted | str:
+    """Return what a parser quotes: 'x', or ('a', 'b') for the key a.b."""
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+    return quoted(".".join(map(str, value)) if isinstance(value, tuple) else value)
 
 
 def _toml_problem(text: str) -> Message:

@@ -11,7 +11,7 @@ import msgspec
 from gyakusan.engines.base import EngineModule, EngineSettings
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.units import parse_bytes, parse_count
 
 
@@ -26,7 +26,7 @@ def parse_overrides(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -
     for pair in pairs:
         name, sep, text = pair.partition("=")
         if not sep:
-            raise BadSetting("{pair} is not a setting.", pair=repr(pair[:60]), mend="Write name=value.")
+            raise BadSetting("{pair} is not a setting.", pair=quoted(pair, 60), mend="Write name=value.")
         whose, dot, rest = name.rpartition(".")
         if dot and engine(whose) is not rules:
             continue
@@ -58,10 +58,10 @@ def value(name: str, text: str, kind: Any) -> Any:
     if words:
         mend = "Choose one of: {choices}."
         raise BadSetting(
-            "{name} cannot be {text}.", name=name, text=repr(text[:60]), mend=mend, choices=", ".join(words)
+            "{name} cannot be {text}.", name=name, text=quoted(text, 60), mend=mend, choices=", ".join(words)
         )
     raise BadSetting(
-        "{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of the setting's type."
+        "{name} cannot be {text}.", name=name, text=quoted(text, 60), mend="Give a value of the setting's type."
     )
 
 

@@ -18,6 +18,7 @@ from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.server import WorkerModule
 from gyakusan.engines.service_files import EVERYWHERE, port_of
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 from gyakusan.units import MIB
 
 STEP = 64 * MIB
@@ -285,12 +286,12 @@ def check(settings: ExportSettings) -> None:
         raise BadSetting("--replicas is more than --most-replicas.", mend="Raise --most-replicas.")
     if settings.image and not _IMAGE.fullmatch(settings.image):
         raise BadSetting(
-            "{name} is no name of an image.", name=repr(settings.image[:80]),
+            "{name} is no name of an image.", name=quoted(settings.image, 80),
             mend="Give for example registry.example.org/llama.cpp:full-rpc.",
         )  # fmt: skip
     if not _DNS.fullmatch(settings.namespace):
         raise BadSetting(
-            "{name} is no name of a namespace.", name=repr(settings.namespace[:80]),
+            "{name} is no name of a namespace.", name=quoted(settings.namespace, 80),
             mend="Use up to 63 small letters, digits and dashes.",
         )  # fmt: skip
 
@@ -298,7 +299,9 @@ def check(settings: ExportSettings) -> None:
 def _check_host(host: str) -> None:
     """Raise BadSetting for what is no name, or is one of this computer: then nobody else would reach the server."""
     if not _HOST.fullmatch(host):
-        raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
+        raise BadSetting(
+            "{name} is no name of a host.", name=quoted(host, 80), mend="Give for example llm.example.org."
+        )
     if _is_here(host):
         raise BadSetting("{name} is this computer alone.", name=host, mend="Leave out --host: then it stays so.")
 

@@ -18,6 +18,7 @@ from gyakusan.fetching.find import Found, find, weights_of
 from gyakusan.fetching.places import Folder, HubCache, Place, free_bytes
 from gyakusan.fetching.transfer import Patience, Remote, Transfer
 from gyakusan.fetching.wanted import Wanted
+from gyakusan.message import quoted
 from gyakusan.models.sources import hub, ollama
 
 MARGIN = 256 * 2**20
@@ -299,7 +300,7 @@ def _none(wanted: Wanted, names: list[str]) -> BadReference:
     except GyakusanError:
         tags = []
     return BadReference(
-        "{name} has no {wanted}.", name=wanted.repository.id, wanted=repr(wanted.tag[:80] or "GGUF"),
+        "{name} has no {wanted}.", name=wanted.repository.id, wanted=quoted(wanted.tag[:80] or "GGUF"),
         known=", ".join(tags[:40]) or "-", mend="It has {known}.",
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.errors import BadReference, BadSetting, SourceError
+from gyakusan.message import quoted
 
 if TYPE_CHECKING:
     from httpx2 import Client, Response
@@ -40,7 +41,7 @@ def address() -> str:
     host = rest.partition("/")[0]
     match = _HOST.fullmatch(host)
     if match is None or scheme not in _USUAL:
-        raise BadSetting("OLLAMA_HOST is no address: {value}.", value=repr(said[:80]), mend="Write 127.0.0.1:11434.")
+        raise BadSetting("OLLAMA_HOST is no address: {value}.", value=quoted(said, 80), mend="Write 127.0.0.1:11434.")
     name = _HERE.get(match[1], match[1])
     return f"{scheme}://{name}:{match[2] or usual}"
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, GyakusanError, SourceError
+from gyakusan.message import Quoted, quoted
 from gyakusan.models.sources import http, route
 from gyakusan.models.sources.route import HOPS, shown
 from gyakusan.models.sources.watch import Watch
@@ -234,10 +235,10 @@ class Transfer:
         said = response.headers.get("content-range", "").strip()
         match = _RANGE.fullmatch(said)
         if match is None:
-            raise self._lie("{url} does not state which bytes it sends, and of how many ({what}).", repr(said[:60]))
+            raise self._lie("{url} does not state which bytes it sends, and of how many ({what}).", quoted(said, 60))
         start, last, total = (int(g) for g in match.groups())
         if start != self.done or last < start or last >= total:
-            raise self._lie("{url} sends other bytes than requested ({what}).", repr(said[:60]))
+            raise self._lie("{url} sends other bytes than requested ({what}).", quoted(said, 60))
         self.size = self._agreed(total)
         return last + 1 - start
 
@@ -310,9 +311,9 @@ class Transfer:
     def _full(self, error: OSError) -> SourceError:
         return unwritable(self.part.parent, error)
 
-    def _lie(self, template: str, what: str) -> SourceError:
-        text = "".join(c if c.isprintable() else "?" for c in what[:80])
-        return SourceError(template, url=shown(self._named), what=text, mend=_COPY)
+    def _lie(self, template: str, what: Quoted | str) -> SourceError:
+        said = "".join(c if c.isprintable() else "?" for c in what[:80]) if isinstance(what, str) else what
+        return SourceError(template, url=shown(self._named), what=said, mend=_COPY)
 
 
 _COPY = "Use another copy, or name a mirror with HF_ENDPOINT."

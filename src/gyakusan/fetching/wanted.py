@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadReference, UnknownName
+from gyakusan.message import quoted
 from gyakusan.models import reference
 from gyakusan.models.sources import hub, ollama
 
@@ -74,7 +75,7 @@ def of_text(text: str, quantization: str | None = None, engine_name: str = DEFAU
     if found.kind == "catalog":
         return _of_record(found.target, quantization, engine_name, images)
     raise BadReference(
-        "{text} names no published model.", text=f'"{text[:120]}"',
+        "{text} names no published model.", text=quoted(text, 120, mark='"'),
         mend="Give a model of the catalogue, owner/name:TAG of Hugging Face, ollama:TAG, or the number of a plan.",
     )  # fmt: skip
 

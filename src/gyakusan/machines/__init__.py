@@ -11,7 +11,7 @@ from gyakusan.catalog.unified import by_rule
 from gyakusan.core.machine import Device, Machine
 from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
     ram = [n for n in names if _RAM.fullmatch(n)]
     if len(ram) > 1 or len(ram) == len(names):
         raise BadSetting(
-            "{name} names no device.", name=repr(device[:80]), mend="Write it as: RTX 3060 12GB + 64GB RAM"
+            "{name} names no device.", name=quoted(device, 80), mend="Write it as: RTX 3060 12GB + 64GB RAM"
         )
     parts = [m for name in names if name not in ram for m in _several(name, capacity)]
     machine = parts[0] if len(parts) == 1 else _joined(parts)
@@ -100,7 +100,7 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     figure = float(found[1]) * 1e9 if found else 0.0
     if not 1e9 <= figure <= 1e13:
         raise BadQuantity(
-            "A memory bandwidth was expected, not {text}.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".'
+            "A memory bandwidth was expected, not {text}.", text=quoted(text, 80), mend='Write GB/s, e.g. "80GB/s".'
         )
     host = machine.host
     return (
@@ -131,7 +131,7 @@ def _split(text: str) -> list[str]:
     parts = re.split(r"\s+\+\s*|,", text)
     if len(parts) > MOST or not all(p.strip() for p in parts):
         raise UnknownName(
-            "A device name was expected, not {name}.", name=repr(text[:80]), mend='Write a name such as "RTX 5090".'
+            "A device name was expected, not {name}.", name=quoted(text, 80), mend='Write a name such as "RTX 5090".'
         )
     return parts
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 
 from gyakusan.core.model import Model
 from gyakusan.errors import BadReference
+from gyakusan.message import quoted
 
 PREFIX = "file:"
 _GIVEN: ContextVar[Mapping[str, Model] | None] = ContextVar("given", default=None)
@@ -31,7 +32,7 @@ def find(text: str) -> Model | None:
     name = text.removeprefix(PREFIX)
     if name not in models:
         raise BadReference(
-            "The file {name} is not open in this page.", name=f'"{name[:80]}"',
+            "The file {name} is not open in this page.", name=quoted(name, 80, mark='"'),
             mend="Open it again on Fit: only its header is read.",
         )  # fmt: skip
     return models[name]

@@ -14,7 +14,7 @@ from gyakusan.core.model import Model
 from gyakusan.doors.files import expanded
 from gyakusan.doors.scope import sees_files
 from gyakusan.errors import BadReference, SourceError, UnknownName
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.models import given
 from gyakusan.models.offers import instead, off, offer
 
@@ -84,7 +84,7 @@ def _check_tag(text: str) -> None:
     plain, end = text.strip()[:-1].strip(), text.strip()[-1:]
     if end in (":", "@") and plain.casefold() not in PREFIXES and not _exists(text):
         raise BadReference(
-            "A tag is missing after {text}.", text=f'"{text.strip()[-120:]}"', name=plain[-120:] or "?",
+            "A tag is missing after {text}.", text=quoted(text.strip()[-120:], mark='"'), name=plain[-120:] or "?",
             mend="Write {name}, or {name}:TAG.",
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ def _of_catalogue(reference: Reference, quantization: str | None) -> Model:
     match reference.kind:
         case "file" | "directory" | "url":
             raise BadReference(
-                "{name} is a file or an address, and a page opens none.", name=repr(reference.target[:80]),
+                "{name} is a file or an address, and a page opens none.", name=quoted(reference.target, 80),
                 mend="Give a name of the catalogue, or use gyakusan inspect.",
             )  # fmt: skip
         case "ollama":

@@ -12,6 +12,7 @@ from typing import Any
 
 from gyakusan.core.model import Extra, Model, Stored
 from gyakusan.errors import BadReference, Malformed
+from gyakusan.message import quoted
 from gyakusan.models.assemble import from_config, from_gguf
 from gyakusan.models.sources.hub import FIRST, Listing, missing
 
@@ -78,7 +79,7 @@ def _chosen(listing: Listing, offered: tuple[Choice, ...], wanted: str) -> Choic
         exact = [c for c in offered if asked in (c.name.casefold().removeprefix("ud-"), _stem(c).casefold())]
     if not exact:
         raise BadReference(
-            "{name} has no {wanted}.", name=str(listing.repository), wanted=repr(wanted[:80]),
+            "{name} has no {wanted}.", name=str(listing.repository), wanted=quoted(wanted, 80),
             known=", ".join(c.name for c in offered[:40]) or "-", mend="It has {known}.",
         )  # fmt: skip
     return exact[0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadSetting, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
@@ -158,7 +158,7 @@ def _check_settings(types: Mapping[str, str], changes: Mapping[str, Any]) -> Non
             raise BadSetting(
                 "{name} cannot be {value}.",
                 name=key,
-                value=repr(value)[:40],
+                value=quoted(value, 40),
                 mend="Give a text, in quotes." if words[0] == "str" else "Give a number.",
             )
 
@@ -268,7 +268,7 @@ def check_types(**given: object) -> None:
             raise BadSetting(
                 "{name} cannot be {value}.",
                 name=name,
-                value=repr(value)[:40],
+                value=quoted(value, 40),
                 mend="Give a number." if name in NUMBERS else "Give a text, in quotes.",
             )
 
@@ -279,7 +279,7 @@ def _pairs(more: object) -> tuple[str, ...]:
         return (more,) if isinstance(more, str) else ()
     if not isinstance(more, list | tuple):
         raise BadSetting(
-            "{name} cannot be {value}.", name="set", value=repr(more)[:40], mend='Write "name=value", or a mapping.'
+            "{name} cannot be {value}.", name="set", value=quoted(more, 40), mend='Write "name=value", or a mapping.'
         )
     return tuple(more)
 

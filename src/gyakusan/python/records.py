@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
-from gyakusan.message import Listed, Message, say
+from gyakusan.message import Listed, Message, quoted, say
 from gyakusan.python.answer import Answer
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def catalog_add(
     if said != described.Facts():
         raise BadReference(
             "{source} is a file of records, and --name, --license, --languages and --released describe a model.",
-            source=repr(str(source)[:120]), mend="Write these facts into the file.",
+            source=quoted(str(source), 120), mend="Write these facts into the file.",
         )  # fmt: skip
     path, found = own.add(_text(str(source)), str(source), replace=replace)
     names = [e.name for e in found]
@@ -267,7 +267,7 @@ def _add_model(source: str, said: Facts, *, replace: bool) -> Notice:
     record = described.describe(source, said, date.today().isoformat())
     if not replace and lookup("model", model_key(record.name)):
         raise BadSetting(
-            "The catalogue has a model called {name} already.", name=repr(record.name),
+            "The catalogue has a model called {name} already.", name=quoted(record.name),
             mend="Choose another --name, or add --replace.",
         )  # fmt: skip
     path, _ = own.add(described.toml(record).encode(), record.name, replace=replace)

@@ -19,7 +19,7 @@ from gyakusan import posix
 from gyakusan.catalog.places import state
 from gyakusan.doors.text import line, shortened
 from gyakusan.errors import BadSetting, ServerError
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.serving.process import FileKeeper
 
 KEY_VARIABLE = "GYAKUSAN_API_KEY"
@@ -92,7 +92,7 @@ def check_access(host: str, port: int, key: str | None) -> None:
     """
     if not _HOST.fullmatch(host):
         raise BadSetting(
-            "{host} is not a host name.", host=repr(host[:80]), mend="Give one address or name, e.g. 127.0.0.1."
+            "{host} is not a host name.", host=quoted(host, 80), mend="Give one address or name, e.g. 127.0.0.1."
         )
     if not 0 <= port <= 65535:
         raise BadSetting("{port} is not a port.", port=port, mend="Give a port from 1 to 65535, or 0 for a free one.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from gyakusan.doors.text import line
 from gyakusan.errors import ServerError
+from gyakusan.message import quoted
 
 LIMIT = 8 * 2**20
 """A longer answer is refused. [B]"""
@@ -92,7 +93,7 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ServerError(
             "{url} is not the address of a server.",
-            url=repr(url[:200]),
+            url=quoted(url, 200),
             mend="Write for example http://127.0.0.1:8080/v1.",
         )
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

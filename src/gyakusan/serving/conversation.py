@@ -14,6 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gyakusan.errors import ServerError
+from gyakusan.message import quoted
 
 LINE = 2**20
 """Longest line of a stream [B]."""
@@ -227,7 +228,7 @@ def connect(url: str, silence: float) -> http.client.HTTPConnection:
     if parts.scheme not in ("http", "https") or not host or parts.username or not url.isprintable():
         raise ServerError(
             "{url} is not the address of a server.",
-            url=repr(url[:200]),
+            url=quoted(url, 200),
             mend="Write for example http://127.0.0.1:8080/v1.",
         )
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

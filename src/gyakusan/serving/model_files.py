@@ -8,6 +8,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadReference
 from gyakusan.fetching.find import PACKAGED, find_files
 from gyakusan.fetching.wanted import of_deployment, of_text
+from gyakusan.message import quoted
 
 
 def model_file(asked: Deployment, typed: str, get: str) -> str:
@@ -40,7 +41,7 @@ def _tag(asked: Deployment, typed: str) -> str:
     wanted = of_deployment(asked) if asked.model.catalogue_name else of_text(typed, None, asked.engine)
     if wanted.repository is not None:
         raise BadReference(
-            "{engine} has no name for {model}.", engine=asked.engine, model=f'"{typed[:80]}"',
+            "{engine} has no name for {model}.", engine=asked.engine, model=quoted(typed, 80, mark='"'),
             mend="Name a model of its library, e.g. ollama:qwen3:8b, or hf.co/owner/name:TAG.",
         )  # fmt: skip
     return wanted.tag

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 from gyakusan.serving.access import is_loopback
 
 SSH = "ssh:"
@@ -55,7 +56,7 @@ def _parse_one(text: str, usual_port: int) -> WorkerPlace:
     match = (_REACHED if ssh else _LISTENING).fullmatch(text.removeprefix(SSH) if ssh else text)
     if match is None:
         raise BadSetting(
-            "{text} is no RPC worker.", text=repr(text[:80]),
+            "{text} is no RPC worker.", text=quoted(text, 80),
             mend="Write host:port, e.g. 127.0.0.1:50052, or ssh:user@host.",
         )  # fmt: skip
     port = int(match[2]) if match[2] else 0 if ssh else usual_port

@@ -11,6 +11,7 @@ from typing import Self
 
 from gyakusan.core.model import Model
 from gyakusan.errors import BadReference, BadSetting, Truncated, Unsupported
+from gyakusan.message import quoted
 from gyakusan.models.given import PREFIX
 from gyakusan.web.problems import Busy
 
@@ -74,7 +75,7 @@ def plain(file: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", file.replace("\\", "/").rsplit("/", 1)[-1])[-96:].lstrip("-.")
     if not name.casefold().endswith(".gguf"):
         raise BadReference(
-            "{name} is not a GGUF file.", name=f'"{name[:80]}"', mend="Open a file whose name ends in .gguf."
+            "{name} is not a GGUF file.", name=quoted(name, 80, mark='"'), mend="Open a file whose name ends in .gguf."
         )
     return name
 

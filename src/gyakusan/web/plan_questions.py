@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Struct
 
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 from gyakusan.web.field_words import Parameter
 from gyakusan.web.queries import MOST_PAIRS, PlanQuery, read
 
@@ -88,7 +89,7 @@ def _picked(text: str) -> Picked:
     question, _, number = text.rpartition(MARK) if MARK in text else (text, "", "1")
     if not (number.isascii() and number.isdecimal() and 1 <= len(number) <= 2 and int(number)):
         raise BadSetting(
-            "{name} cannot be {value}.", name=Parameter("plan"), value=repr(text[-40:]),
+            "{name} cannot be {value}.", name=Parameter("plan"), value=quoted(text[-40:]),
             mend="Copy the address of a plan from its page, e.g. /plan?budget=1000000JPY#p2.",
         )  # fmt: skip
     try:

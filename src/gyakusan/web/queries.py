@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, UnknownName
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.web.field_words import Parameter
 
 T = TypeVar("T", bound=Struct)
@@ -275,10 +275,10 @@ def _unfit(name: str, value: str, kind: Any) -> BadSetting:
     choices = [c for part in _parts(kind) if get_origin(part) is Literal for c in get_args(part)]
     if choices:
         return BadSetting(
-            "{name} cannot be {value}.", name=Parameter(name), value=repr(value), choices=", ".join(choices),
+            "{name} cannot be {value}.", name=Parameter(name), value=quoted(value), choices=", ".join(choices),
             mend="Choose one of: {choices}.",
         )  # fmt: skip
-    return BadSetting("{name} cannot be {value}.", name=Parameter(name), value=repr(value), mend="Give a number.")
+    return BadSetting("{name} cannot be {value}.", name=Parameter(name), value=quoted(value), mend="Give a number.")
 
 
 def _unknown(name: str, fields: Iterable[str]) -> UnknownName:

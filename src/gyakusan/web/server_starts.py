@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadReference, BadSetting
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, people, quoted, say
 from gyakusan.serving import background
 from gyakusan.serving.background import Named
 from gyakusan.text import Language
@@ -80,7 +80,9 @@ class Starts:
                 raise Busy("{n} servers are starting.", n=MOST_STARTING, mend="Wait until one is ready.")
             other = self._children.get(form.name or "")
             if other is not None and other.process.poll() is None and background.ready(other.process) is None:
-                raise BadSetting("{name} is starting.", name=f'"{form.name}"', mend="Wait, or give another name.")
+                raise BadSetting(
+                    "{name} is starting.", name=quoted(form.name, mark='"'), mend="Wait, or give another name."
+                )
             named = Named.of(form.model, form.name, None)
             try:
                 process = self._launch(named, words(form, language))
@@ -104,7 +106,9 @@ class Starts:
         with self._lock:
             child = self._children.pop(name, None)
         if child is None:
-            raise BadReference("No server called {name} is starting.", name=f'"{name[:80]}"', mend="Look again.")
+            raise BadReference(
+                "No server called {name} is starting.", name=quoted(name, 80, mark='"'), mend="Look again."
+            )
         if child.process.poll() is None:
             background.end(child.process)
         child.named.close()
@@ -142,7 +146,9 @@ def check(form: StartForm) -> None:
     from gyakusan.serving.model_files import model_file
 
     if form.model.startswith("-"):
-        raise BadReference("{name} is no model.", name=f'"{form.model[:80]}"', mend="Name a model of the catalogue.")
+        raise BadReference(
+            "{name} is no model.", name=quoted(form.model, 80, mark='"'), mend="Name a model of the catalogue."
+        )
     asked = deployed(
         form.model, {}, context=form.context, users=form.users, engine=form.engine, offline=True
     )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gyakusan.errors import BadReference
+from gyakusan.message import quoted
 
 Draft = Literal["", "mtp", "eagle3", "dflash", "dspark"]
 """Kind of draft that --spec-type asks for, "" = none."""
@@ -80,7 +81,7 @@ def parse_hub_reference(text: str) -> HubReference:
     tag = pieces[-1] if len(pieces) > 1 else ""
     if len(text) > 400 or not _OWNER.fullmatch(pieces[0]) or (tag and not _TAG.fullmatch(tag)):
         raise BadReference(
-            "-hf takes owner/name or owner/name:TAG, not {text}.", text=f'"{text[:120]}"',
+            "-hf takes owner/name or owner/name:TAG, not {text}.", text=quoted(text, 120, mark='"'),
             mend="Write for example ggml-org/gpt-oss-20b-GGUF:MXFP4.",
         )  # fmt: skip
     return HubReference(pieces[0], tag)
@@ -156,7 +157,7 @@ def _pattern(tag: str) -> re.Pattern[str]:
     """Return the expression of a tag. llama.cpp takes any; we take words, whose search is linear. Raises BadReference."""
     if not _TAG.fullmatch(tag):
         raise BadReference(
-            "A tag has letters, digits, dots, hyphens and underscores, unlike {tag}.", tag=f'"{tag[:80]}"',
+            "A tag has letters, digits, dots, hyphens and underscores, unlike {tag}.", tag=quoted(tag, 80, mark='"'),
             mend="Write for example Q4_K_M.",
         )  # fmt: skip
     words = (re.escape(word) for word in tag.split("."))

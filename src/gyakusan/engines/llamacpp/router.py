@@ -24,6 +24,7 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.router import Routed
 from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
 from gyakusan.errors import BadSetting, GyakusanError, ServerError
+from gyakusan.message import quoted
 from gyakusan.units import MIB
 
 __all__ = ["HEALTH", "device_family", "gave_up", "stage", "start_failure", "title", "works"]
@@ -87,7 +88,7 @@ def _value(text: str) -> str:
     if _BROKEN.search(text):
         raise BadSetting(
             "llama-server's preset file cannot hold {value}: it has ; or # in it, or a blank at its end.",
-            value=repr(text[:200]), mend="Rename the file, or make a link to it.",
+            value=quoted(text, 200), mend="Rename the file, or make a link to it.",
         )  # fmt: skip
     return text
 

@@ -19,7 +19,7 @@ from gyakusan.core.machine import Simd
 from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import GpuBackend
 from gyakusan.errors import BadSetting, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.units import MIB
 
 VERSION = "b11434"
@@ -209,7 +209,7 @@ def check(settings: Settings) -> Settings:
         )
     if not builds.is_build(settings.build):
         mend = "Give a number such as b10434, or unknown."
-        raise BadSetting("{name} cannot be {value}.", name="build", value=repr(settings.build[:40]), mend=mend)
+        raise BadSetting("{name} cannot be {value}.", name="build", value=quoted(settings.build, 40), mend=mend)
     for name, least in (("cache_ram", -1), ("ctx_checkpoints", 0)):
         if getattr(settings, name) < least:
             raise BadSetting(
@@ -263,7 +263,7 @@ def _check_pattern(pattern: str) -> None:
     if len(pattern) > LONGEST_PATTERN or repeats > MOST_REPEATS or re.search(r"\)[*+{]", plain):
         raise BadSetting(
             "The override {rule} takes too long to match.",
-            rule=repr(pattern[:80]),
+            rule=quoted(pattern, 80),
             mend="Write a shorter pattern, without repeated groups and with at most {most} repeats.",
             most=MOST_REPEATS,
         )

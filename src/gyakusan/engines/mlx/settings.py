@@ -13,7 +13,7 @@ from msgspec import Struct
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.errors import BadSetting, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 
 CAVEAT = say("The authors of MLX-LM do not recommend its server for production.")
 """Source: mlx_lm/SERVER.md: it has only basic checks."""
@@ -118,7 +118,7 @@ def check(settings: Settings) -> Settings:
         raise BadSetting(
             "{name} cannot be {value}.",
             name="mlx",
-            value=repr(settings.mlx[:40]),
+            value=quoted(settings.mlx, 40),
             mend="Give a version such as 0.32.4.",
         )
     for name in ("context", "users", "prefill_step_size", "decode_concurrency", "prompt_concurrency"):

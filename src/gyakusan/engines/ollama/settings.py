@@ -14,7 +14,7 @@ from gyakusan.core.broadcast import is_array, minimum, where
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Model, Recurrent
 from gyakusan.errors import BadSetting, unknown
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.units import GIB, MIB
 
 VERSION = "0.33.0-rc2"
@@ -197,7 +197,7 @@ def check(settings: Settings) -> Settings:
         raise BadSetting(
             "{name} cannot be {value}.",
             name="version",
-            value=repr(settings.version[:40]),
+            value=quoted(settings.version, 40),
             mend="Give a version such as 0.32.14.",
         )
     if settings.kv_heads < 0:

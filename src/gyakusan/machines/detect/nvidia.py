@@ -13,7 +13,7 @@ from gyakusan.catalog import unified
 from gyakusan.core.machine import Device
 from gyakusan.errors import DetectError
 from gyakusan.machines.detect.system import GpuMemory, Ram, Seen, System
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.units import MIB, format_bytes
 
 QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
@@ -127,7 +127,7 @@ def _smi(text: str, notes: list[Message]) -> list[Card]:
     for line in text.strip().splitlines()[:256]:
         row = _ROW.fullmatch(line.strip())
         if row is None:
-            notes.append(say("nvidia-smi printed a line that does not describe a GPU: {line}.", line=repr(line[:80])))
+            notes.append(say("nvidia-smi printed a line that does not describe a GPU: {line}.", line=quoted(line, 80)))
             continue
         cards.append(Card(row[1].strip(), _mib(row[2]), _mib(row[3])))
     return cards

@@ -25,6 +25,7 @@ from typing import Any
 
 from gyakusan.core.model import Model, Tensor
 from gyakusan.errors import Unsupported, did_you_mean
+from gyakusan.message import quoted
 from gyakusan.models.families import configs, dense, infer, parts
 from gyakusan.models.families.metadata import Metadata
 
@@ -180,7 +181,7 @@ def _unknown(name: str, table: Mapping[str, ModuleType]) -> Unsupported:
     near = did_you_mean(name, table, n=3)
     return Unsupported(
         "The architecture {name} is not supported yet.",
-        name=repr(name[:40]),
+        name=quoted(name, 40),
         near=", ".join(near) or "-",
         mend="Similar: {near}. A GGUF file of it can be inspected: its layers are inferred from its tensors.",
     )

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gyakusan.errors import BadReference, Malformed
+from gyakusan.message import quoted
 from gyakusan.models.formats.gguf_reader import Header, Reader, Skipped, Totals, Value
 from gyakusan.models.sources import Source
 
@@ -87,7 +88,7 @@ def _merge(parts: list[Header]) -> Header:
     names: set[str] = set()
     for tensor in tensors:
         if tensor.name in names:
-            _bad("Two parts of {file} hold the tensor {name}.", file=first.name, name=repr(tensor.name)[:80])
+            _bad("Two parts of {file} hold the tensor {name}.", file=first.name, name=quoted(tensor.name, 80))
         names.add(tensor.name)
     sizes = [part.size for part in parts]
     return replace(
@@ -103,7 +104,7 @@ def _number(header: Header, key: str) -> int | None:
     """Return a whole number >= 0, None if the key is absent. Raises Malformed."""
     value = header.metadata.get(key)
     if value is not None and (type(value) is not int or value < 0):
-        _bad("{file}: {key} is {value}.", file=header.name, key=key, value=repr(value)[:80])
+        _bad("{file}: {key} is {value}.", file=header.name, key=key, value=quoted(value, 80))
     return value if type(value) is int else None
 
 

@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from gyakusan.errors import Malformed, Unsupported
+from gyakusan.message import quoted
 from gyakusan.models.formats.gguf_reader import Header
 
 U32, F32, ARRAY = 4, 6, 9
@@ -82,7 +83,7 @@ def _check_blocks(header: Header, architecture: str) -> None:
     for name in names:
         match = _BLOCK.fullmatch(name)
         if match is None or int(match[1]) >= count:
-            facts = {"name": repr(name)[:80], "count": count}
+            facts = {"name": quoted(name, 80), "count": count}
             _bad(header, "{file}: the tensor {name} belongs to none of its {count} blocks.", **facts)
         there.add(int(match[1]))
     needed = count - extra if type(extra) is int else count

@@ -12,6 +12,7 @@ from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Tensor
 from gyakusan.errors import Malformed, SourceError, Unsupported
+from gyakusan.message import quoted
 
 ALIGNMENT = 32
 """Of tensor data, unless general.alignment says otherwise. [B]"""
@@ -78,7 +79,7 @@ def _kind(key: str, values: Sequence[Any]) -> int:
         return _I32 if least >= -(2**31) and most < 2**31 else _I64
     if kinds <= {int, float}:
         return _F32
-    raise Malformed("{key} cannot hold {value}.", key=repr(key)[:80], value=repr(values)[:80])
+    raise Malformed("{key} cannot hold {value}.", key=quoted(key, 80), value=quoted(values, 80))
 
 
 def _body(key: str, kind: int, value: Any) -> bytes:
@@ -87,7 +88,7 @@ def _body(key: str, kind: int, value: Any) -> bytes:
     try:
         return struct.pack(_FORMS[kind], value)
     except (struct.error, OverflowError) as error:
-        raise Malformed("{key} cannot hold {value}.", key=repr(key)[:80], value=repr(value)[:80]) from error
+        raise Malformed("{key} cannot hold {value}.", key=quoted(key, 80), value=quoted(value, 80)) from error
 
 
 def _text(value: str) -> bytes:

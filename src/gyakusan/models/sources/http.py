@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated
+from gyakusan.message import Quoted, quoted
 from gyakusan.models.sources import route
 from gyakusan.models.sources.route import HOPS, shown
 from gyakusan.models.sources.watch import PATIENCE, Clock, Watch
@@ -217,22 +218,23 @@ class Web:
         said = response.headers.get("content-range", "")
         match = _RANGE.fullmatch(said.strip())
         if match is None or match[3] == "*" or int(match[3]) > LARGEST:
-            raise self._bad("{url} does not state which bytes it sends, and of how many ({what}).", repr(said[:60]))
+            raise self._bad("{url} does not state which bytes it sends, and of how many ({what}).", quoted(said, 60))
         start, last, total = (int(g) for g in match.groups())
         if start != asked.start or last + 1 != min(asked.stop, total):
-            raise self._bad("{url} sends other bytes than requested ({what}).", repr(said[:60]))
+            raise self._bad("{url} sends other bytes than requested ({what}).", quoted(said, 60))
         tag = response.headers.get("etag", "")
         tag = "" if tag.startswith("W/") else tag
         if (self.size is not None and total != self.size) or (tag and self._tag and tag != self._tag):
-            raise self._bad("{url} changed while it was read ({what}).", repr(said[:60]))
+            raise self._bad("{url} changed while it was read ({what}).", quoted(said, 60))
         self.size, self._tag = total, tag
         return last + 1 - start
 
     def _said(self, response: Response, form: re.Pattern[str]) -> bool:
         return form.fullmatch(response.headers.get("content-range", "").strip()) is not None
 
-    def _bad(self, template: str, what: str) -> SourceError:
-        return SourceError(template, url=self.name, what=line(what, 80), mend=_DOWNLOAD)
+    def _bad(self, template: str, what: Quoted | str) -> SourceError:
+        said = line(what, 80) if isinstance(what, str) else what
+        return SourceError(template, url=self.name, what=said, mend=_DOWNLOAD)
 
     def _status(self, response: Response, asked: _Asked) -> GyakusanError:
         """Return the error for an answer that is not the bytes asked for."""

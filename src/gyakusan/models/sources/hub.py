@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, Malformed, SourceError, did_you_mean
+from gyakusan.message import quoted
 from gyakusan.models.sources import Source
 from gyakusan.models.sources.watch import PATIENCE, Clock
 
@@ -108,7 +109,7 @@ def parse(text: str) -> Repository:
     sound = not any(part in ("", ".", "..") for part in wanted.split("/")) or not wanted
     if not is_id(name) or not _COMMIT.fullmatch(at or "main") or ".." in at or not sound or not text.isprintable():
         raise BadReference(
-            "A Hugging Face repository was expected, not {text}.", text=repr(text[:120]),
+            "A Hugging Face repository was expected, not {text}.", text=quoted(text, 120),
             mend="It must look like hf:org/name, hf:org/name:Q4_K_M or hf:org/name:file.gguf.",
         )  # fmt: skip
     return Repository(name, wanted, at or "main")
@@ -198,7 +199,7 @@ def missing(listing: Listing, file: str) -> BadReference:
     """Return the error for a file that the repository does not have."""
     near = did_you_mean(file, listing.files, n=3)
     return BadReference(
-        "{name} has no {file}.", name=str(listing.repository), file=repr(file[:120]), near=", ".join(near) or "-",
+        "{name} has no {file}.", name=str(listing.repository), file=quoted(file, 120), near=", ".join(near) or "-",
         mend="Did you mean {near}?",
     )  # fmt: skip
 

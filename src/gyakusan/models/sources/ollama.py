@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError, Truncated
+from gyakusan.message import quoted
 from gyakusan.models.sources import Source
 
 HOST, SPACE = "registry.ollama.ai", "library"
@@ -131,7 +132,7 @@ def parse(text: str) -> Name:
     good = scheme in ("http", "https") and _HOST.fullmatch(host)
     if not good or not all(_PART.fullmatch(x) and ".." not in x for x in (space, model, tag or "latest")):
         raise BadReference(
-            "An Ollama model name was expected, not {text}.", text=repr(text[:120]),
+            "An Ollama model name was expected, not {text}.", text=quoted(text, 120),
             mend="It must look like ollama:qwen2.5:14b or ollama:host/namespace/name:tag.",
         )  # fmt: skip
     return Name(model, tag or "latest", space, host, scheme)

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
+from gyakusan.message import quoted
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
@@ -67,7 +68,7 @@ def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
             near = did_you_mean(str(key), (*KEYS, *FLEET_KEYS))
             raise BadSetting(
                 "A request has no key {key}.",
-                key=repr(str(key)[:40]),
+                key=quoted(str(key), 40),
                 near=", ".join(near) or ", ".join(FLEET_KEYS),
                 mend="Did you mean {near}?",
             )
@@ -114,7 +115,7 @@ def network(text: str) -> float:
     rate = 0.0 if match is None else float(match[1]) * _SCALE[match[2]] / (1 if match[3] else 8)
     if not 1e6 <= rate <= 1e14:
         raise BadQuantity(
-            "A network speed was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 100Gbit/s or 12.5GB/s."
+            "A network speed was expected, not {text}.", text=quoted(text, 40), mend="Write e.g. 100Gbit/s or 12.5GB/s."
         )
     return rate
 
@@ -126,9 +127,9 @@ def host_address(text: str, name: str | None = None) -> str:
     """
     address, mend = text.strip(), "Give its host name or its IP address in your network, e.g. 192.168.0.10."
     if not _is_reachable(address) and name is not None:
-        raise BadSetting("No other machine can reach {name} at {text}.", name=name, text=repr(text[:40]), mend=mend)
+        raise BadSetting("No other machine can reach {name} at {text}.", name=name, text=quoted(text, 40), mend=mend)
     if not _is_reachable(address):
-        raise BadSetting("No other machine can reach the first one at {text}.", text=repr(text[:40]), mend=mend)
+        raise BadSetting("No other machine can reach the first one at {text}.", text=quoted(text, 40), mend=mend)
     return address
 
 
@@ -153,7 +154,7 @@ def _read(key: str, value: object) -> float | Money | str:
         raise BadSetting(
             "{key} cannot be {value}.",
             key=key,
-            value=repr(value)[:40],
+            value=quoted(value, 40),
             mend="For the keys, see `gyakusan fleet --help`.",
         )
     if isinstance(value, Money):
@@ -181,7 +182,7 @@ def _count(key: str, value: object) -> int:
         raise BadSetting(
             "{key} cannot be {value}.",
             key=key,
-            value=repr(value)[:40],
+            value=quoted(value, 40),
             mend="For the keys, see `gyakusan fleet --help`.",
         )
     try:
@@ -200,7 +201,7 @@ def _number(key: str, value: object) -> float:
         raise BadQuantity(
             "{key} cannot be {value}.",
             key=key,
-            value=repr(value)[:40],
+            value=quoted(value, 40),
             low=f"{low:g}",
             high=f"{high:g}",
             mend="Give a number from {low} to {high}.",

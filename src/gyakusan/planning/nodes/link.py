@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from gyakusan.errors import BadQuantity, BadSetting
+from gyakusan.message import quoted
 from gyakusan.planning.fleet.request import network
 
 _TIME = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(us|µs|μs|ms)\s*")
@@ -54,7 +55,7 @@ def parse_link(value: object) -> Link:
         rate, _, time = value.partition(",")
     else:
         raise BadSetting(
-            "A link cannot be {value}.", value=repr(value)[:60],
+            "A link cannot be {value}.", value=quoted(value, 60),
             mend="Write e.g. 10GbE, or 100Gb/s,50us: what it carries, and the time of one message.",
         )  # fmt: skip
     return Link(network(rate), latency(time) if time.strip() else LATENCY)
@@ -66,6 +67,6 @@ def latency(text: str) -> float:
     time = 0.0 if match is None else float(match[1]) * _SECONDS[match[2]]
     if not 0 < time <= LONGEST_LATENCY:
         raise BadQuantity(
-            "The time of a message was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 50us or 0.2ms."
+            "The time of a message was expected, not {text}.", text=quoted(text, 40), mend="Write e.g. 50us or 0.2ms."
         )
     return time

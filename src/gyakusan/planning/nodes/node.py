@@ -13,7 +13,7 @@ from gyakusan.core.machine import Backend, Basis, Device, Kind, Machine, Simd
 from gyakusan.doors.parse import json_value, misfit
 from gyakusan.doors.text import line
 from gyakusan.errors import BadSetting
-from gyakusan.message import Message
+from gyakusan.message import Message, quoted
 from gyakusan.planning.fleet.request import host_address
 from gyakusan.planning.nodes.link import USUAL, Link, parse_link
 
@@ -106,7 +106,7 @@ def _check_keys(source: str, value: Mapping[str, object]) -> None:
     other = [k for k in value if k not in ("nodes", "link")]
     if other:
         raise BadSetting(
-            "{file} has a key {key} beside nodes and link.", file=source, key=repr(str(other[0])[:40]), mend=BROKEN
+            "{file} has a key {key} beside nodes and link.", file=source, key=quoted(str(other[0]), 40), mend=BROKEN
         )
 
 
@@ -126,7 +126,7 @@ def _node(source: str, value: object) -> Node:
     if form != SCHEMA:
         raise BadSetting(
             "{file} is not what gyakusan detect --json of this version writes: its schema is {form}, not {wanted}.",
-            file=source, form=repr(form)[:60], wanted=SCHEMA,
+            file=source, form=quoted(form, 60), wanted=SCHEMA,
             mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
         )  # fmt: skip
     try:

@@ -14,7 +14,7 @@ from gyakusan.catalog.repositories import find_published, nearest_repositories
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model
 from gyakusan.errors import UnknownName
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.models import load, resolve
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _not_there(text: str, unknown: UnknownName) -> str:
     if not near:
         raise unknown
     raise UnknownName(
-        "No {kind} is called {name}.", kind=say("model"), name=repr(text[:80]), near=near, mend="Did you mean {near}?"
+        "No {kind} is called {name}.", kind=say("model"), name=quoted(text, 80), near=near, mend="Did you mean {near}?"
     )
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gyakusan.catalog.rates import rate
 from gyakusan.errors import BadQuantity, UnknownName
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 
 CURRENCIES = ("JPY", "USD", "EUR", "CHF")
 _WORDS = {
@@ -97,17 +97,17 @@ def parse_money(text: str, currency: str = "") -> Money:
         grouped = match is not None and re.search("[.,_]", match[2])
         raise BadQuantity(
             "An amount of money was expected, not {text}.",
-            text=repr(text[:40]),
+            text=quoted(text, 40),
             mend=GROUPS if grouped else "Write e.g. 1000000JPY or 3000USD.",
         )
     unit = (match[1] or match[4]).upper()
     currency = _SIGNS.get(unit, unit) or currency
     if not currency:
-        raise BadQuantity("{text} has no currency.", text=repr(text[:40]), mend="Write e.g. 1000000JPY or 3000USD.")
+        raise BadQuantity("{text} has no currency.", text=quoted(text, 40), mend="Write e.g. 1000000JPY or 3000USD.")
     amount = number * _MULTIPLES[(match[3] or "").lower()]
     if not 0 < amount < 1e13:
         raise BadQuantity(
-            "{text} is outside the range of amounts.", text=repr(text[:40]), mend="Give an amount above 0."
+            "{text} is outside the range of amounts.", text=quoted(text, 40), mend="Give an amount above 0."
         )
     return Money(amount, parse_currency(currency))
 
@@ -119,7 +119,7 @@ def parse_currency(text: str) -> str:
     if currency not in CURRENCIES:
         raise BadQuantity(
             "{currency} is not a known currency.",
-            currency=repr(unit[:40]),
+            currency=quoted(unit, 40),
             known=", ".join(CURRENCIES),
             mend="Known: {known}.",
         )
@@ -199,7 +199,7 @@ def parse_rate(text: str) -> tuple[str, float]:
     if match is None or float(match[2]) <= 0 or match[1].upper() not in CURRENCIES:
         raise BadQuantity(
             "An exchange rate was expected, not {text}.",
-            text=repr(text[:40]),
+            text=quoted(text, 40),
             mend="Write yen for one unit, e.g. USD=155.",
         )
     return match[1].upper(), float(match[2])

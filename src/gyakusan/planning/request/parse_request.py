@@ -15,7 +15,7 @@ from msgspec import structs
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import (
@@ -54,7 +54,7 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
             similar = did_you_mean(str(key), KEYS)
             raise BadSetting(
                 "A request has no key {key}.",
-                key=repr(str(key)[:40]),
+                key=quoted(str(key), 40),
                 near=", ".join(similar) or ", ".join(KEYS),
                 mend="Did you mean {near}?",
             )
@@ -150,7 +150,10 @@ def _count(key: str, value: object) -> int:
         raise _bad(key, value)
     if isinstance(value, str) and not any(c.isdigit() for c in value):
         raise BadQuantity(
-            "{key} takes a whole number, not {value}.", key=key, value=f'"{value[:40]}"', mend="Write 5 or 32k."
+            "{key} takes a whole number, not {value}.",
+            key=key,
+            value=quoted(value, 40, mark='"'),
+            mend="Write 5 or 32k.",
         )
     try:
         return parse_count(value, at_most=most, length=key not in ("users", "count"))
@@ -211,7 +214,7 @@ def _choice(key: str, value: object) -> str:
         raise BadSetting(
             "{key} cannot be {value}.",
             key=key,
-            value=repr(value),
+            value=quoted(value),
             known=", ".join(_CHOICES[key]),
             mend="Known: {known}.",
         )
@@ -229,7 +232,7 @@ def _engines(key: str, value: object) -> tuple[str, ...]:
     names = _words(key, value)
     if isinstance(value, str) and not names:
         raise BadSetting(
-            "{key} cannot be {value}.", key=key, value=repr(value)[:40], known=", ".join(NAMES), mend="Known: {known}."
+            "{key} cannot be {value}.", key=key, value=quoted(value, 40), known=", ".join(NAMES), mend="Known: {known}."
         )
     return tuple(dict.fromkeys(engine(name).NAME for name in names if name != "all"))
 
@@ -265,7 +268,7 @@ def _colocated_model(value: object) -> PlanRequest:
         if key not in COLOCATED_KEYS:
             raise BadSetting(
                 "--also has no key {key}.",
-                key=repr(str(key)[:40]),
+                key=quoted(str(key), 40),
                 known=", ".join(COLOCATED_KEYS),
                 mend="Known: {known}.",
             )
@@ -285,7 +288,7 @@ def _bad(key: str, value: object) -> BadSetting:
     return BadSetting(
         "{key} cannot be {value}.",
         key=key,
-        value=repr(value)[:40],
+        value=quoted(value, 40),
         mend="For the keys, see `gyakusan plan --help`.",
     )
 
@@ -294,7 +297,7 @@ def _no_number(key: str, value: object) -> BadSetting:
     return BadSetting(
         "{key} cannot be {value}.",
         key=key,
-        value=f"{value:g}" if isinstance(value, float) else repr(value)[:40],
+        value=f"{value:g}" if isinstance(value, float) else quoted(value, 40),
         low=1 if key in ("power", "outlet") else 0,
         most=f"{LARGEST:,}",
         mend="Give a number from {low} to below {most}.",

@@ -6,6 +6,7 @@ import re
 
 from gyakusan.core import queue
 from gyakusan.errors import BadQuantity
+from gyakusan.message import quoted
 from gyakusan.planning.request.request import Workload
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -23,18 +24,20 @@ def parse_request_rate(text: str) -> float:
     match = _RATE.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
-            "A request rate was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
+            "A request rate was expected, not {text}.",
+            text=quoted(text, 40),
+            mend="Write e.g. 0.5/s, 30/min or 2000/h.",
         )
     number, thousands, unit = match.groups()
     if not unit:
-        raise BadQuantity("{text} has no unit.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
+        raise BadQuantity("{text} has no unit.", text=quoted(text, 40), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
     if unit.casefold() not in SECONDS:
-        raise BadQuantity("{unit} is not a known unit of time.", unit=repr(unit[:20]), mend="Use s, min, h or day.")
+        raise BadQuantity("{unit} is not a known unit of time.", unit=quoted(unit, 20), mend="Use s, min, h or day.")
     rate = float(number.replace(",", "").replace("_", "")) * (1000 if thousands else 1) / SECONDS[unit.casefold()]
     if not MIN_RATE <= rate <= MAX_RATE:
         raise BadQuantity(
             "{text} is outside the range of request rates.",
-            text=repr(text[:40]),
+            text=quoted(text, 40),
             most=f"{MAX_RATE:,.0f}",
             mend="Give a rate between one request in some months and {most}/s.",
         )

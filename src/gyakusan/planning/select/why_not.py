@@ -12,7 +12,7 @@ from gyakusan.catalog.models import find_typed
 from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.ways_out import first_plan
@@ -87,7 +87,7 @@ def _unknown(answer: Recommendation, text: str) -> UnknownName:
     offered = [name for name in begun if any(has_device(o.machine.name, name) for o in answer.grid.offers)]
     near = ", ".join(dict.fromkeys([*offered, *begun][:NEAREST]))
     return UnknownName(
-        "No {kind} is called {name}.", kind=kind, name=repr(text[:80]), near=near, mend="Did you mean {near}?"
+        "No {kind} is called {name}.", kind=kind, name=quoted(text, 80), near=near, mend="Did you mean {near}?"
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from gyakusan.core.arrays import IntArray
 from gyakusan.engines.registry import engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting
+from gyakusan.message import quoted
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption
@@ -100,7 +101,7 @@ def _money(value: Any) -> Money | None:
     if value is None or isinstance(value, Money):
         return value
     if not isinstance(value, str):
-        raise BadQuantity("{text} has no currency.", text=repr(value)[:40], mend="Write e.g. 1000000JPY or 3000USD.")
+        raise BadQuantity("{text} has no currency.", text=quoted(value, 40), mend="Write e.g. 1000000JPY or 3000USD.")
     return money.parse_money(value)
 
 

@@ -19,6 +19,7 @@ from gyakusan import posix
 from gyakusan.catalog.places import settings, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, did_you_mean
+from gyakusan.message import quoted
 from gyakusan.serving.front.keys import OWNER, hashed
 
 LARGEST = 4 * 2**20
@@ -91,7 +92,7 @@ def add(name: str, *, until: date | None = None, requests: int = 0, tokens: int 
     """Return a new key for a person; only its hash is kept. Raises BadSetting, SourceError."""
     if not _is_name(name):
         raise BadSetting(
-            "{name} cannot name the owner of a key.", name=f'"{name[:80]}"',
+            "{name} cannot name the owner of a key.", name=quoted(name, 80, mark='"'),
             mend="Use letters, digits and . _ @ + -, e.g. aiko@example.org.",
         )  # fmt: skip
     if until is not None and until < today:
@@ -115,7 +116,7 @@ def revoke(name: str) -> Person:
             near = ", ".join(did_you_mean(name, [p.name for p in known]) or [p.name for p in known][:5]) or "-"
             raise BadReference(
                 "{name} has no key.",
-                name=f'"{name[:80]}"',
+                name=quoted(name, 80, mark='"'),
                 near=near,
                 mend="These have one: {near}. All of them: gyakusan keys list",
             )

@@ -17,6 +17,7 @@ from itertools import accumulate
 
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting
+from gyakusan.message import quoted
 
 HOST = -1
 """The number of the host where others are numbers of GPUs."""
@@ -165,6 +166,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as why:
         raise BadSetting(
-            "The override {pattern} is not a regular expression: {why}.", pattern=repr(pattern), why=str(why),
+            "The override {pattern} is not a regular expression: {why}.", pattern=quoted(pattern), why=str(why),
             mend="Correct the regular expression.",
         ) from why  # fmt: skip
