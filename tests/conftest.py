@@ -41,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.warn_unused_snapshots = True
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With which real servers the tests of them ran, as `record_property` of their fixture says."""
+    reports = (report for found in terminalreporter.stats.values() for report in found)
+    told = {p for report in reports for p in getattr(report, "user_properties", ()) if p[0] == "real server"}
+    for name, value in sorted(told):
+        terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(autouse=True)
 def _november_2026(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prices age: every test is of one day."""

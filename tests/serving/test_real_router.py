@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.real.llama_server import find_llama_server
+from tests.real.bounded import bounded
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -34,14 +34,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 
 
 @pytest.fixture(scope="module")
-def program(smollm2: Path) -> str:
-    found, why = find_llama_server(smollm2)
-    if found is None:
-        pytest.skip(why)
-    return found
-
-
-@pytest.fixture(scope="module")
 def copies(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same model under two names."""
     folder = tmp_path_factory.mktemp("models")
@@ -52,13 +44,10 @@ def copies(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 @pytest.fixture
-def home(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(llama_server: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of its own, and the program under its usual name on PATH."""
-    (tmp_path / "llama-server").write_text(f'#!/bin/sh\nexec {program} "$@"\n')
-    (tmp_path / "llama-server").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path
+    monkeypatch.setenv("XDG_STATE_HOME", str(llama_server.parent / "state"))
+    return llama_server.parent
 
 
 def grouped(copies: tuple[Path, Path]) -> ModelGroup:
@@ -174,7 +163,7 @@ def test_a_build_whose_processes_answer_anybody_is_refused(home: Path, copies: t
     argv = [str(home / "llama-server"), *command.argv[1:], "--api-key-file", str(home / "key")]
     log = home / "log"
     environment = {**os.environ, **command.environment}
-    with log.open("wb") as out, subprocess.Popen(argv, env=environment, cwd=home, stdout=out, stderr=out) as router:
+    with log.open("wb") as out, bounded(argv, 120, env=environment, cwd=home, stdout=out, stderr=out) as router:
         try:
             end = time.monotonic() + 60
             url, body = f"http://127.0.0.1:{port}/v1", {"model": "alpha", "prompt": "1", "max_tokens": 1}
@@ -212,7 +201,7 @@ def test_a_killed_supervisor_leaves_nothing(home: Path, copies: tuple[Path, Path
     words = ["serve", *map(str, copies), "--cpu", "--context", "512", "--models-max", "1", "--port", "0", "--json"]
     command = [sys.executable, "-m", "gyakusan", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=environment, **pipes) as supervisor:  # type: ignore[call-overload]
+    with bounded(command, 120, env=environment, **pipes) as supervisor:
         try:
             told = json.loads(supervisor.stdout.readline())
             assert [m["name"] for m in told["models"]] == ["alpha", "beta"]

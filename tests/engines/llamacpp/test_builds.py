@@ -124,7 +124,7 @@ def test_no_build_is_refused(build: str) -> None:
 
 def test_numbers() -> None:
     assert (builds.number("B9800"), builds.number("9800"), builds.number("unknown")) == (9800, 9800, None)
-    assert builds.rules("b8900") == builds.Rules(True, True, True, True, True)
+    assert builds.rules("b8900") == builds.Rules(True, True, True, True, True, True)
     assert builds.rules("b11434") == builds.rules("") == builds.Rules()
     assert [builds.rules("b10434").unmixed, builds.rules("b10434").all_logits] == [True, False]
 

@@ -42,7 +42,8 @@ CHANGES = (
     Change("all_logits", 9460, 60, "logits of one token for each slot: PR 23861 (2026-06-01)"),
     Change("copies_outside", 9520, 60, "f16 copies of a quantised cache are reserved at start: PR 23907 (2026-06-04)"),
     Change("unfused_indexer", 10050, 200, "scores of an indexer are no tensor: PR 24231 (July 2026)"),
-    Change("unmixed", 11250, 183, "batches mix tokens and vectors: b11063 does not, b11434 does"),
+    Change("one_batch", 10650, 40, "RPC workers compute several batches at once: PR 18626 (2026-08-26)"),
+    Change("unmixed", 11373, 60, "batches mix tokens and vectors: b11312 does not, b11434 does"),
 )
 """In the order of builds."""
 
@@ -54,6 +55,7 @@ class Rules(Struct, frozen=True):
     all_logits: logits of every token of a batch are planned for, by llama-server too
     copies_outside: f16 copies of a quantised cache come from a pool beside the compute buffer
     unfused_indexer: an indexer's scores are written for all its heads
+    one_batch: RPC workers compute one batch after another, so that nothing is copied four times for them
     unmixed: batches hold tokens or vectors, so that fewer vectors are kept
     """
 
@@ -61,6 +63,7 @@ class Rules(Struct, frozen=True):
     all_logits: bool = False
     copies_outside: bool = False
     unfused_indexer: bool = False
+    one_batch: bool = False
     unmixed: bool = False
 
 

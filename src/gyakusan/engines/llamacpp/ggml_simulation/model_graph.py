@@ -32,9 +32,11 @@ from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import (
     network,
 )
 from gyakusan.engines.llamacpp.placement.bytes_per_device import BytesPerDevice
-from gyakusan.engines.llamacpp.placement.layer_assignment import Placement
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
 
+PINNED_BELOW = 32
+"""Batches of fewer tokens have their norms computed on their block's device wherever that is. graph_get_cb. [tokens]"""
 MAX_RESULTS = 256
 """Results that are kept for each model: a search asks for the same again."""
 _GEMMA = Wiring(
@@ -101,22 +103,25 @@ def splits_are_recorded(model: Model) -> bool:
 _RESULTS = Memo[BytesPerDevice](maxsize=MAX_RESULTS)
 
 
-def simulate(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+def simulate(model: Model, settings: Settings, placement: Placement, *, dry_run: bool = False) -> BytesPerDevice:
     """Return the compute buffer of each GPU of the machine and of the host. [B] Arrays are simulated one by one.
 
+    dry_run: as llama.cpp's own dry run counts (--fit, llama-fit-params, no_alloc), see is_pinned.
     Raises Malformed for a model that lacks a tensor of its architecture.
     """
     names = ("context", "slots", "batch", "ubatch")
     values = [getattr(settings, name) for name in names]
     if not is_array(*values):
-        return _RESULTS.get(model, (settings, placement), lambda: _simulate(model, settings, placement))
+        return _RESULTS.get(
+            model, (settings, placement, dry_run), lambda: _simulate(model, settings, placement, dry_run)
+        )
     import numpy as np
 
     arrays = np.broadcast_arrays(*values)
     combinations = np.stack([a.ravel() for a in arrays], axis=1)
     distinct, which = np.unique(combinations, axis=0, return_inverse=True)
     scalars = (replace(settings, context=int(c), slots=int(n), batch=int(b), ubatch=int(u)) for c, n, b, u in distinct)
-    results = [simulate(model, scalar, placement) for scalar in scalars]
+    results = [simulate(model, scalar, placement, dry_run=dry_run) for scalar in scalars]
 
     def spread(sizes: list[Number]) -> Number:
         return np.asarray(sizes, dtype=np.int64)[which.ravel()].reshape(arrays[0].shape)
@@ -125,8 +130,18 @@ def simulate(model: Model, settings: Settings, placement: Placement) -> BytesPer
     return BytesPerDevice(gpus, spread([r.host for r in results]))
 
 
-def _simulate(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
-    builder = _graph(model, settings, placement)
+def is_pinned(settings: Settings, placement: Placement, *, dry_run: bool) -> bool:
+    """Return True if each norm is computed on its block's device, so that a device fetches one vector from the one before.
+
+    The device before would compute it else, and both the vector and its norm would be copied, four times each where batches
+    are pipelined. llama.cpp asks for it where every unit is on a GPU, and for small batches (graph_get_cb). A load keeps
+    that, its dry run forgets it: ggml_backend_sched_reserve_size resets the scheduler first, ggml_backend_sched_reserve not.
+    """
+    return not dry_run and (HOST not in placement.units or int(settings.graph_tokens) < PINNED_BELOW)
+
+
+def _simulate(model: Model, settings: Settings, placement: Placement, dry_run: bool) -> BytesPerDevice:
+    builder = _graph(model, settings, placement, dry_run)
     gpus = len(placement.used)
     scheduler = Scheduler(gpus, copies=MAX_COPIES if placement.pipeline else 1, offload=settings.op_offload)
     sizes = scheduler.buffers(builder.tape, (ALIGNMENT["cuda"],) * gpus + (ALIGNMENT["cpu"],))
@@ -134,8 +149,9 @@ def _simulate(model: Model, settings: Settings, placement: Placement) -> BytesPe
     return BytesPerDevice(tuple(on.get(g, 0) for g in range(placement.cards)), sizes[-1])
 
 
-def _graph(model: Model, settings: Settings, placement: Placement) -> Builder:
-    b = Builder(model, settings, placement, WIRING[model.architecture])
+def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool) -> Builder:
+    pinned = is_pinned(settings, placement, dry_run=dry_run)
+    b = Builder(model, settings, placement, WIRING[model.architecture], pinned=pinned)
     b.load_weights()
     residual = _embedding(b)
     rows = add_inputs(b)

@@ -93,6 +93,7 @@ class Builder:
     own_states: those of the conversations of the batch, for a scan that reads them itself
     other_states: those of the other conversations
     temperature: scale of the queries by position
+    pinned: True if norms are computed on their block's device, even behind a block of another one
     """
 
     model: Model
@@ -107,6 +108,7 @@ class Builder:
     own_states: Node = field(default_factory=lambda: leaf(0))
     other_states: Node = field(default_factory=lambda: leaf(0))
     temperature: Node = field(default_factory=lambda: leaf(0))
+    pinned: bool = False
 
     @property
     def tokens(self) -> int:
@@ -177,12 +179,11 @@ class Builder:
         return Malformed("{name} has no tensor {tensor}.", name=name, tensor=tensor, mend="Download the model again.")
 
     def norm(self, x: Node, name: str, block: int | None) -> Node:
-        """Return the RMS norm of `x` and its weight.
-
-        llama.cpp asks the scheduler to run it on its block's device, but sched_reset drops that before graphs are reserved.
-        """
-        weight = self.need(name, block)
-        return like("MUL", like("RMS_NORM", x), weight)
+        """Return the RMS norm of `x` and its weight. build_norm."""
+        weight, normed = self.need(name, block), like("RMS_NORM", x)
+        if self.pinned and block is not None:
+            normed.device = self.device(self.placement.units[block])
+        return like("MUL", normed, weight)
 
     def biased(self, x: Node, name: str, block: int) -> Node:
         """Return `x` with a bias, if there is one."""

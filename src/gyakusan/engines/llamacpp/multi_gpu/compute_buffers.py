@@ -78,15 +78,18 @@ class DeviceBuffers:
         return self.host if device == HOST else self.gpus[device]
 
 
-def compute_buffers(model: Model, settings: Settings, placement: Placement) -> DeviceBuffers:
-    """Return the compute buffer of each device. [B] Arrays broadcast; where a graph is simulated, one by one."""
+def compute_buffers(model: Model, settings: Settings, placement: Placement, *, dry_run: bool = False) -> DeviceBuffers:
+    """Return the compute buffer of each device. [B] Arrays broadcast; where a graph is simulated, one by one.
+
+    dry_run: as llama.cpp's own dry run counts, which plans more for later devices than a load takes (model_graph.is_pinned).
+    """
     model = builds.as_built(model, settings.build)
-    simulated = simulate(model, settings, placement) if can_simulate(model, settings) else None
+    simulated = simulate(model, settings, placement, dry_run=dry_run) if can_simulate(model, settings) else None
 
     def on(device: int) -> DeviceBuffer:
         role = _role(settings, placement, device)
         if simulated is None:
-            return _estimate(model, settings, placement, device, role)
+            return _estimate(model, settings, placement, device, role, dry_run)
         known = builds.rules(settings.build) == builds.Rules() and not builds.possible(settings.build)
         recorded = known and settings.driver in RECORDED_BACKENDS and (splits_are_recorded(model) or role == "whole")
         size, spread = simulated.on(device), 0 if recorded else UNRECORDED_SPREAD
@@ -127,7 +130,9 @@ class _Split:
         return inputs(self.model, self.settings, ALIGNMENT[backend], host=host)
 
 
-def _estimate(model: Model, settings: Settings, placement: Placement, device: int, role: Role) -> DeviceBuffer:
+def _estimate(
+    model: Model, settings: Settings, placement: Placement, device: int, role: Role, dry_run: bool
+) -> DeviceBuffer:
     """Return a range from the figure of one GPU that holds everything. It held on recorded rows of seven models."""
     lone = replace(settings, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, main_gpu=0)
     one, (low, high) = one_device.compute_buffer(model, lone), one_device.range_factors(model, lone)
@@ -143,7 +148,7 @@ def _estimate(model: Model, settings: Settings, placement: Placement, device: in
             cpu = one_device.compute_buffer(model, replace(lone, backend="cpu")).host
             return DeviceBuffer(role, cpu, one.host, cpu * high)
         case "pipelined":
-            return _pipelined(split, device)
+            return _pipelined(split, device, dry_run)
         case "later":
             return DeviceBuffer(role, maximum(0, one.gpu - 2 * split.vector), 0, (one.gpu + 4 * split.vector) * high)
         case "helper":
@@ -162,8 +167,11 @@ def _inputs(split: _Split) -> DeviceBuffer:
     return DeviceBuffer("inputs", host + state, host, host + state + 2 * F32 * settings.graph_tokens * windows)
 
 
-def _pipelined(split: _Split, device: int) -> DeviceBuffer:
-    """Return a buffer with four copies of inputs and of what crosses devices, and no free blocks between for queries."""
+def _pipelined(split: _Split, device: int, dry_run: bool) -> DeviceBuffer:
+    """Return a buffer with four copies of inputs and of what crosses devices, and no free blocks between for queries.
+
+    One vector crosses to each later device, in a dry run its norm too: that held for each simulated split that was recorded.
+    """
     model, one, vector = split.model, split.one.gpu, split.vector
     copies = (MAX_COPIES - 1) * split.inputs("cuda", host=False)
     queries = max(
@@ -176,8 +184,9 @@ def _pipelined(split: _Split, device: int) -> DeviceBuffer:
     )
     wide = F32 * split.settings.graph_tokens * min(queries, 2 * model.embedding)
     first = split.placement.units[0] == device
-    size = one + copies + (11 if first else 6) * vector + wide
-    low = one + copies // 2 - (0 if first else 5) * vector
+    fewer = 0 if first or dry_run else MAX_COPIES
+    size = one + copies + (11 if first else 6 - fewer) * vector + wide
+    low = one + copies // 2 - (0 if first else 5 + fewer) * vector
     return DeviceBuffer("pipelined", size, maximum(low, 0), size + 6 * vector + one // 4)
 
 

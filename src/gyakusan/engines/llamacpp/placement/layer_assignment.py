@@ -80,7 +80,8 @@ def place(blocks: int, settings: Settings, free: Sequence[int]) -> Placement:
     shared = share_out(blocks, on_gpus, _shares(settings, free, used))
     units = tuple(HOST if d == HOST else used[d] for d in shared)
     whole = on_gpus == blocks + 1 and settings.split_mode == "layer"
-    pipeline = len(used) > 1 and whole and settings.offload_kv and not settings.overridden
+    waits = bool(settings.rpc) and settings.of_build.one_batch
+    pipeline = len(used) > 1 and whole and settings.offload_kv and not settings.overridden and not waits
     return Placement(units, len(free), used, pipeline)
 
 
