@@ -102,7 +102,8 @@ def fault(program: str, model: Path) -> str:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = ["-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
-    words += ["-c", "64", "--device", "none", "--fit", "off", "--threads", "1"]  # more wait for each other where others work
+    words += ["-c", "64", "--device", "none", "--fit", "off"]
+    words += ["--threads", "1"]  # two wait for each other on a busy computer, for minutes
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([program, *words], **pipes) as server:  # type: ignore[call-overload]
         try:
