@@ -87,3 +87,12 @@ def test_no_option_sets_the_effort_of_prompts_that_vllm_writes_itself() -> None:
     plain = launch.command(load("gpt-oss-20b"), Settings(8192))
     assert launch.with_thinking(plain, "gpt-oss", "high", {"reasoning_effort": "high"}) is None
     assert launch.with_thinking(plain, "gpt-oss", "on", {}) == plain
+
+
+def test_experts_and_tokens_are_spread_as_planned() -> None:
+    spread = Settings(8192, data_parallel=8, expert_parallel=True)
+    assert launch.command(load("deepseek-v3.1", "BF16"), spread).argv[-3:] == (
+        "--data-parallel-size", "8", "--enable-expert-parallel",
+    )  # fmt: skip
+    shared = Settings(8192, tensor_parallel=8, decode_context_parallel=8)
+    assert launch.command(load("deepseek-v3.1", "BF16"), shared).argv[-2:] == ("--decode-context-parallel-size", "8")

@@ -154,3 +154,17 @@ def test_weights_in_ram_leave_more_for_the_pool() -> None:
 def test_a_cache_of_four_bits() -> None:
     half, small = (price("qwen3-8b", "RTX 5090", kv_cache_dtype=kind).of("kv_cache") for kind in ("auto", "nvfp4"))
     assert small / half == pytest.approx(0.5625 / 2, rel=1e-3)
+
+
+def test_copies_are_named_where_every_gpu_keeps_every_token() -> None:
+    """A latent cache is whole on each tensor-parallel GPU; attention by data parallel with spread experts keeps each token once."""
+    whole = price("deepseek-v3.1", "8x H200", quantization="fp8")
+    said = next(str(n) for n in whole.notes if "keeps every token" in str(n))
+    copies = price(
+        "deepseek-v3.1", "8x H200", quantization="fp8", tensor_parallel=1, data_parallel=8, expert_parallel=True
+    )
+    together = next(str(n) for n in copies.notes if "together they hold" in str(n))
+    tokens = said.rpartition("holds ")[2].rstrip(".")
+    assert tokens in together
+    assert "32 of 256 experts" in " ".join(map(str, copies.notes))
+    assert not any("keeps every token" in str(n) for n in price("qwen3-30b-a3b", "4x H100", quantization="fp8").notes)

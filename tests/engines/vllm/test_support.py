@@ -123,7 +123,11 @@ def test_copies_need_gpus_and_experts_of_their_own() -> None:
     box = machines.parse("4x RTX 4090")
     assert why("qwen3-8b", box, data_parallel=2) == ""
     assert "8 GPUs were requested" in why("qwen3-8b", box, data_parallel=4, tensor_parallel=2)
-    assert "would share its experts" in why("qwen3-30b-a3b", box, data_parallel=2)
+    assert why("qwen3-30b-a3b", box, data_parallel=2, quantization="fp8") == ""
+    assert "no experts to spread" in why("qwen3-8b", box, expert_parallel=True)
+    odd = machines.parse("5x RTX 4090")
+    assert "cannot be divided over 5 GPUs" in why("qwen3-30b-a3b", odd, data_parallel=5, quantization="fp8")
+    assert why("qwen3-30b-a3b", odd, data_parallel=5, expert_parallel=True, quantization="fp8") == ""
 
 
 def test_nvfp4_is_planned_with_on_blackwell_only() -> None:

@@ -10,7 +10,7 @@ from tests.engines.vllm import recorded
 
 from gyakusan.core.model import Checkpoint, Tensor
 from gyakusan.engines.vllm.settings import QUANTIZATIONS, Settings
-from gyakusan.engines.vllm.weights import METHODS, stored, weights
+from gyakusan.engines.vllm.weights import METHODS, expert_share, stored, weights
 from gyakusan.errors import BadSetting
 from gyakusan.models import load
 from gyakusan.units import GIB
@@ -122,3 +122,34 @@ def test_stages_hold_the_whole_once(count: int) -> None:
     whole = weights(model, Settings(1)).best - table
     parts = [weights(model, Settings(1, pipeline_parallel=count), i).best - table for i in range(count)]
     assert sum(parts) == whole
+
+
+def _experts(name: str) -> int:
+    """All experts of a model, in 16 bits [B]."""
+    return sum(2 * t.values for t in load(name, "BF16").tensors if "_exps." in t.name)
+
+
+@pytest.mark.parametrize("changes", [{"expert_parallel": True}, {}])
+def test_copies_share_experts_and_repeat_everything_else(changes: dict[str, bool]) -> None:
+    """fused_moe/config.py, FusedMoEParallelConfig.make: experts are spread over tensor x data parallel ranks either way."""
+    model = load("qwen3-30b-a3b", "BF16")
+    whole = weights(model, Settings(1)).best
+    copies = weights(model, Settings(1, data_parallel=8, **changes)).best
+    assert whole - copies == pytest.approx(_experts("qwen3-30b-a3b") * 7 / 8, rel=1e-6)
+    ranks = weights(model, Settings(1, tensor_parallel=4)).best
+    both = weights(model, Settings(1, tensor_parallel=4, data_parallel=2, **changes)).best
+    assert ranks - both == pytest.approx(_experts("qwen3-30b-a3b") / 8, rel=1e-6)
+
+
+def test_ranks_whose_number_does_not_divide_the_experts_have_one_more() -> None:
+    """expert_map_manager.py, determine_expert_map: 128 experts over 6 ranks are 22, 22, 21, 21, 21, 21."""
+    spread = Settings(1, data_parallel=6, expert_parallel=True)
+    assert expert_share(128, spread) * 128 == 22
+    assert expert_share(256, replace(spread, data_parallel=8)) * 256 == 32
+    assert expert_share(128, Settings(1, tensor_parallel=2, data_parallel=3)) == 1 / 6
+
+
+def test_whole_experts_in_mxfp4_are_padded_once() -> None:
+    model = load("gpt-oss-20b", "MXFP4")
+    sliced, spread = (Settings(1, tensor_parallel=8, expert_parallel=e) for e in (False, True))
+    assert weights(model, spread).best < weights(model, sliced).best, "2,880 / 8 = 360, padded to 384"

@@ -84,7 +84,8 @@ def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bo
 def _key(s: Settings, readers: bool) -> tuple[Hashable, ...]:
     """Return everything in the settings that `pages` depends on."""
     cache = s.kv_cache_dtype, s.state_dtype, s.speculative_method
-    return s.block_size, s.speculative_tokens, s.tensor_parallel, s.enable_prefix_caching, *cache, readers
+    ranks = s.tensor_parallel, s.decode_context_parallel
+    return s.block_size, s.speculative_tokens, *ranks, s.enable_prefix_caching, *cache, readers
 
 
 def stages(layers: int, count: int) -> tuple[range, ...]:

@@ -55,6 +55,10 @@ def words(source: str, settings: Settings, host: str, port: int, online: str) ->
         flags += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
     if settings.data_parallel > 1:
         flags += ["--data-parallel-size", str(settings.data_parallel)]
+    if settings.expert_parallel:
+        flags += ["--enable-expert-parallel"]
+    if settings.decode_context_parallel > 1:
+        flags += ["--decode-context-parallel-size", str(settings.decode_context_parallel)]
     return (*flags, *(("--quantization", online) if online else ()))
 
 

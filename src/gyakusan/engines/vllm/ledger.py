@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from msgspec import structs
 
@@ -11,7 +11,7 @@ from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import UNKNOWN_HOST, Device, Machine
-from gyakusan.core.model import Model
+from gyakusan.core.model import Compressed, Experts, Indexer, Latent, Model
 from gyakusan.engines.vllm import launch, profile, vision
 from gyakusan.engines.vllm.blocks import Group, Reservation
 from gyakusan.engines.vllm.pool import Pool, pool, requested
@@ -199,6 +199,7 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     first = min(pools, key=lambda p: p.available.best) if not is_array(settings.max_num_batched_tokens) else pools[0]
     if not is_array(settings.max_model_len, settings.max_num_batched_tokens, settings.max_num_seqs):
         notes.append(_capacity(first))
+        notes += _experts_and_copies(model, machine, settings, first)
     if len(machine.gpus) > settings.gpus:
         notes.append(say("{n} of {all} GPUs are used.", n=settings.gpus, all=len(machine.gpus)))
     if settings.speculative_method == "mtp" and settings.speculative_tokens and not prediction_layers(model, settings):
@@ -230,6 +231,48 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     if machine.gpus and machine.gpus[0].kind != "unified" and (machine.host is None or machine.host.memory is None):
         notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return notes
+
+
+MORE = 1.2
+"""Copies are named where they keep at least so many times the tokens."""
+
+
+def _experts_and_copies(model: Model, machine: Machine, settings: Settings, smallest: Pool) -> list[Message]:
+    """Return what each GPU has of experts and caches, and what copies would keep where each GPU keeps every token."""
+    counts = [f.count for f in model.feed_forward if isinstance(f, Experts)]
+    notes = []
+    if settings.data_parallel > 1:
+        total = f"{int(smallest.tokens(smallest.available.best)) * settings.data_parallel:,}"
+        notes.append(
+            say(
+                "That is one of {n} copies; together they hold {tokens} tokens.", n=settings.data_parallel, tokens=total
+            )
+        )
+    if counts and settings.expert_parallel:
+        here = -(-max(counts) // settings.expert_ranks)
+        notes.append(
+            say(
+                "Each GPU has {n} of {all} experts; buffers of their exchange are not counted.", n=here, all=max(counts)
+            )
+        )
+    ranks = settings.tensor_parallel
+    if not (counts and ranks > 1 and settings.data_parallel == settings.decode_context_parallel == 1):
+        return notes
+    if settings.pipeline_parallel > 1 or not all(isinstance(m, Latent | Indexer | Compressed) for m in model.memory):
+        return notes
+    spread = replace(settings, tensor_parallel=1, data_parallel=ranks, expert_parallel=True)
+    other = min((pool(model, spread, g) for g in machine.gpus[:ranks]), key=lambda p: p.available.best)
+    held, kept = smallest.tokens(smallest.available.best), other.tokens(other.available.best)
+    if kept * ranks < held * MORE:
+        return notes
+    return [
+        *notes,
+        say(
+            "Each of {n} GPUs keeps every token; "
+            "data_parallel={n} with tensor_parallel=1 and expert_parallel=true holds {tokens}.",
+            n=ranks, tokens=f"{int(kept) * ranks:,}",
+        ),
+    ]  # fmt: skip
 
 
 def _scarce(gpu: Device, settings: Settings) -> bool:

@@ -54,7 +54,7 @@ class Page(Struct, frozen=True):
             case "chunk":
                 return ceil_div(minimum(self.window + flying, length), self.block)
             case _:
-                return ceil_div(length, self.block)
+                return ceil_div(ceil_div(length, settings.decode_context_parallel), self.block)
 
 
 def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[Page, ...]:
@@ -64,11 +64,35 @@ def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[P
     get_kv_cache_spec); asking each layer for its own specification, as a recording may, counts them.
     """
     model = with_drafting_layers(model, settings)
+    if settings.decode_context_parallel > 1:
+        _check_context_parallel(model, settings)
     if any(isinstance(g, Compressed) for g in model.memory):
         return _compressed(model, settings)
     attention = _attention(model, settings, readers)
     states = [_state(model, g, settings) for g in model.memory if isinstance(g, Recurrent)]
     return (*_aligned(attention, states, settings),) if states else attention
+
+
+def _check_context_parallel(model: Model, settings: Settings) -> None:
+    """Raise BadSetting for caches whose tokens the GPUs cannot share.
+
+    Windows and states have no rule for it (SlidingWindowSpec: "DCP not support sliding window"; KVCacheCoordinator: one
+    group of full attention); key-value heads must lie on several GPUs each (config/model.py, verify_with_parallel_config).
+    """
+    ranks, parts = settings.tensor_parallel, settings.decode_context_parallel
+    full = all(isinstance(g, Latent | Indexer | Attention) and not getattr(g, "window", None) for g in model.memory)
+    if not full:
+        raise BadSetting(
+            "{name} keeps windows or states, whose tokens GPUs cannot share.", name=model.name,
+            mend="Leave out decode_context_parallel.",
+        )  # fmt: skip
+    heads = max((g.key // g.key_head for g in model.memory if isinstance(g, Attention)), default=1)
+    readers = max((g.heads * g.key_head // g.key for g in model.memory if isinstance(g, Attention)), default=parts)
+    if ranks % parts or ranks // heads < parts or readers % parts:
+        raise BadSetting(
+            "{parts} GPUs cannot share the tokens of {heads} KV heads on {ranks} GPUs.", parts=parts, heads=heads,
+            ranks=ranks, mend="decode_context_parallel is at most tensor_parallel divided by the KV heads, and divides both.",
+        )  # fmt: skip
 
 
 def cache_bytes(model: Model, settings: Settings) -> float:

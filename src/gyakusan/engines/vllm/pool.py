@@ -49,7 +49,8 @@ class Pool(Struct, frozen=True):
         Until 0.20: blocks shared by the groups, of the smallest block's tokens; since: requests x their length.
         """
         if release(self.settings.version) <= (0, 20):
-            return self.blocks(available) // len(self.reservation.groups) * self.reservation.tokens
+            tokens = self.reservation.tokens * self.settings.decode_context_parallel
+            return self.blocks(available) // len(self.reservation.groups) * tokens
         return self.requests(available) * self.settings.max_model_len // 1
 
 

@@ -73,6 +73,9 @@ class Settings:
     data_parallel: --data-parallel-size, copies of the model, each on its own GPUs and for its share of the requests
     cpu_offload: --cpu-offload-gb, weights of each GPU that stay in RAM [B]
     sampler: how a token is chosen, one of SAMPLERS; "auto" = as the version does
+    expert_parallel: --enable-expert-parallel, whole experts on each GPU instead of a part of every expert
+    decode_context_parallel: --decode-context-parallel-size, GPUs of a tensor-parallel group that share the tokens of a cache
+        which each of them would keep whole
     """
 
     max_model_len: Number
@@ -95,6 +98,8 @@ class Settings:
     data_parallel: int = 1
     cpu_offload: int = 0
     sampler: str = "auto"
+    expert_parallel: bool = False
+    decode_context_parallel: int = 1
 
     @property
     def world(self) -> int:
@@ -105,6 +110,11 @@ class Settings:
     def gpus(self) -> int:
         """Return the number of GPUs that the server uses."""
         return self.world * self.data_parallel
+
+    @property
+    def expert_ranks(self) -> int:
+        """Return the GPUs that share the experts of a layer: those of all copies. flatten_tp_across_dp_and_pcp."""
+        return self.tensor_parallel * self.data_parallel
 
     @property
     def sorts(self) -> bool:
@@ -162,7 +172,7 @@ def batch_defaults(machine: Machine) -> Batch:
 
 def check(settings: Settings) -> Settings:
     """Return `settings`. Raises BadSetting (UnknownName for a type) for what vLLM refuses. Only scalars are checked."""
-    for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", *PARALLEL):
+    for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", *PARALLEL, "decode_context_parallel"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
             raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")

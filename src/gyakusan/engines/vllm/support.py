@@ -126,8 +126,7 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
             yield say("{reason}", reason=error.message)
             return
     yield from _method(model, machine, settings)
-    if settings.data_parallel > 1 and any(isinstance(f, Experts) for f in model.feed_forward):
-        yield say("The copies of {name} would share its experts, and what that takes is not known.", name=model.name)
+    yield from _experts(model, settings)
     if settings.gpus > max(1, len(machine.gpus)):
         yield say(
             "{asked} GPUs were requested; {name} has {has}.",
@@ -141,6 +140,19 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
             "The model was trained for {trained} tokens; {asked} need VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
             trained=trained,
             asked=context,
+        )
+
+
+def _experts(model: Model, settings: Settings) -> Iterator[Message]:
+    """Yield why the GPUs cannot share the experts. config/model.py; fused_moe/config.py, FusedMoEConfig.__post_init__."""
+    widths = [f.width for f in model.feed_forward if isinstance(f, Experts)]
+    if settings.expert_parallel and not widths:
+        yield say("{name} has no experts to spread over GPUs (expert_parallel).", name=model.name)
+    if settings.data_parallel > 1 and not settings.expert_parallel and any(w % settings.expert_ranks for w in widths):
+        yield say(
+            "Experts of width {width} cannot be divided over {ranks} GPUs; expert_parallel keeps them whole.",
+            width=widths[0],
+            ranks=settings.expert_ranks,
         )
 
 

@@ -132,14 +132,15 @@ def prediction_layers(model: Model, settings: Settings) -> int:
         return 0
     form = stored(model, settings)
     plain = METHODS["none"] if form.method in drafting.SIXTEEN_BITS else form
-    keys, ranks = _key_share(model, settings.tensor_parallel), settings.tensor_parallel
-    return sum(_one(t, plain, ranks, keys) for t in drafting.tensors_of(whole))
+    keys = _key_share(model, settings.tensor_parallel)
+    return sum(_one(t, plain, settings, keys) for t in drafting.tensors_of(whole))
 
 
 def weights(model: Model, settings: Settings, stage: int = 0, *, backend: str = "cuda") -> Weights:
     """Return the weights of one rank of pipeline stage `stage`. Raises BadSetting for quantisations that vLLM does not load."""
     form = stored(model, settings)
-    key = settings.tensor_parallel, settings.pipeline_parallel, stage, settings.quantization
+    copies = settings.data_parallel, settings.expert_parallel
+    key = settings.tensor_parallel, settings.pipeline_parallel, *copies, stage, settings.quantization
     best = high = _RANK.get(model, (*key, "best"), lambda: _rank(model, form, settings, stage))
     if settings.quantization in UNSURE:
         other = replace(form, **UNSURE[settings.quantization])
@@ -151,8 +152,8 @@ def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int
     count = model.blocks if model.loaded < 0 else model.loaded
     here, ranks = stages(count, settings.pipeline_parallel)[stage], settings.tensor_parallel
     last = stage == settings.pipeline_parallel - 1
-    if form.tensors and settings.world > 1:
-        alone = replace(settings, tensor_parallel=1, pipeline_parallel=1)
+    if form.tensors and settings.gpus > 1:
+        alone = replace(settings, tensor_parallel=1, pipeline_parallel=1, data_parallel=1, expert_parallel=False)
         priced = replace(form, tensors=())
         share = _rank(model, priced, settings, stage) / _rank(model, priced, alone, 0)
         return round(_rank(model, form, alone, 0) * share)
@@ -162,7 +163,7 @@ def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int
     total = _doubled(model, form, here, keys)
     for tensor in model.tensors:
         if _placed(tensor.name, here, stage == 0, last, model.tied) and tensor.name not in readers:
-            total += _one(tensor, form, ranks, keys)
+            total += _one(tensor, form, settings, keys)
     seeing = form.encoders * dtype(form.dtype).size * (stage == 0)
     shared = 1 if model.architecture == "gemma4" else ranks
     return total + seeing // shared + _tables(model, form)
@@ -206,14 +207,26 @@ def _share(tail: str) -> Share:
     return "ranks" if _RANKS.search(tail) else "whole"
 
 
-def _one(tensor: Tensor, form: Checkpoint, ranks: int, keys: float) -> int:
+def expert_share(count: int, settings: Settings) -> float:
+    """Return the share of a layer's experts on one rank: whole experts, or a part of each; copies share them too.
+
+    Source: fused_moe/config.py (FusedMoEParallelConfig.make), expert_map_manager.py (determine_expert_map: the first ranks
+    have one more where they do not divide).
+    """
+    return -(-count // settings.expert_ranks) / count if settings.expert_parallel else 1 / settings.expert_ranks
+
+
+def _one(tensor: Tensor, form: Checkpoint, settings: Settings, keys: float) -> int:
     """Return the bytes of one tensor on one rank [B]."""
+    ranks = settings.tensor_parallel
     tail = tensor.name.split(".", 2)[2] if tensor.name.startswith("blk.") else tensor.name
     share, shape = _share(tail), tensor.shape
     if share == "rows":
         padded = int(round_up(shape[-1], VOCABULARY * ranks)) // ranks
         return prod(shape[:-1]) * padded * dtype(form.dtype).size
     part = {"whole": 1.0, "ranks": 1 / ranks, "keys": keys}[share]
+    if "_exps." in tail and (share == "ranks" or settings.expert_parallel):
+        part, ranks = expert_share(shape[-1], settings), 1 if settings.expert_parallel else settings.expert_ranks
     if share == "ranks" and form.expert_group and _EXPERTS.search(tail):
         return round(tensor.values * (0.5 + 1 / form.expert_group) * part)
     if not form.method or not _LINEAR.search(tail) or _is_kept(tail, form):
