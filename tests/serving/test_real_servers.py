@@ -14,8 +14,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes import fake_workers
@@ -27,7 +31,7 @@ from gyakusan import api
 from gyakusan.cli import main
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.engines.deployment import deploy
+from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.llamacpp.log import FIRST_BUILD
 from gyakusan.engines.registry import engine
 from gyakusan.errors import ServerError
@@ -229,3 +233,42 @@ def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.M
         assert service.report.version.split(".")[:2] == engine("mlx").VERSION.split(".")[:2]
     stored = sum(f.stat().st_size for f in checkpoint.glob("*.safetensors"))
     assert 0 <= stored - weights < 100_000  # the header of the file
+
+
+@pytest.fixture(scope="module")
+def unified(smollm2: Path) -> Iterator[tuple[Deployment, Server[Any, Any]]]:
+    """A real server for four people of 512 tokens each, with one cache."""
+    asked = api.deployment("smollm2", load=Load(4, 512), device="cpu", settings={"unified": True})
+    inner = ServerOptions(program="embedded", threads=1)
+    with Server(smollm2, asked.settings, engine("llama.cpp").server(), inner) as server:
+        yield asked, server
+
+
+def test_the_memory_of_one_cache_for_four_is_exact(unified: tuple[Deployment, Server[Any, Any]]) -> None:
+    asked, server = unified
+    assert (server.report.context, server.report.slots, server.report.unified) == (2048, 4, True)
+    rows = compare_deployment(asked, server.report)
+    assert {row.kind for row in rows} == {"weights", "kv_cache", "scratch", "output"}
+    assert all(row.exact for row in rows), rows
+
+
+def test_four_people_fill_one_cache_at_once(unified: tuple[Deployment, Server[Any, Any]]) -> None:
+    """Each uses his whole context: nobody is refused, cut off or starved; nobody gets more than his share."""
+    asked, server = unified
+    slot, answer = int(asked.load.context), 12
+    with ThreadPoolExecutor(4) as pool:
+        asks = [[1000 + 7 * n] * (slot - answer - 1) for n in range(4)]  # a full slot ends an answer
+        told = list(pool.map(lambda tokens: completed(server.url, tokens, answer), asks))
+    assert [(t["tokens_evaluated"], t["tokens_predicted"], t["truncated"]) for t in told] == [(499, 12, False)] * 4
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        completed(server.url, [1000] * (slot + 1), 1)
+    assert refused.value.code == 400
+    assert "exceeds the available context size (512 tokens)" in refused.value.read().decode()
+
+
+def completed(url: str, tokens: list[int], answer: int) -> dict[str, Any]:
+    """What llama-server's own endpoint says of `answer` tokens after a prompt of tokens."""
+    body = json.dumps({"prompt": tokens, "n_predict": answer, "ignore_eos": True, "temperature": 0}).encode()
+    asked = urllib.request.Request(url.removesuffix("/v1") + "/completion", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=240) as got:
+        return dict(json.load(got))

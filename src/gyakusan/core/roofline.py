@@ -12,7 +12,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import maximum, minimum, where
+from gyakusan.core.broadcast import is_array, maximum, minimum, where
 from gyakusan.core.traffic import ModelShape, expected_distinct_expert_share
 
 GROUP = 4
@@ -28,6 +28,7 @@ class ModelDemand(Struct, frozen=True):
     cache: keys and values that a step reads for one conversation [B]
     attend: attention of one new token [FLOP]
     state: recurrent state of one conversation [B]
+    discarded: attention of one new token over others' tokens in the same cache, which is thrown away [FLOP]
     """
 
     shape: ModelShape
@@ -36,6 +37,7 @@ class ModelDemand(Struct, frozen=True):
     cache: Number = 0.0
     attend: Number = 0.0
     state: Number = 0.0
+    discarded: Number = 0.0
 
 
 class DeviceRates(Struct, frozen=True):
@@ -175,6 +177,10 @@ def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: Spee
     read = dense + demand.expert_bytes * touched * _small_batch_factor(rows, device, k)
     gather = batch * demand.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
     attend = batch * demand.attend / (device.parallel * device.half * k.attend)
+    if (
+        is_array(demand.discarded) or demand.discarded
+    ):  # rows that pass over the same tokens: products of matrices, as a prompt's
+        attend = attend + batch * demand.discarded / (device.parallel * device.half * k.attention)
     per_layer = k.layer + k.expert * shape.moe_share + k.hybrid * shape.recurrent_share
     each = where(batch >= GROUP, k.grouped, 1.0)
     return StepTime(

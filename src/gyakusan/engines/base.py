@@ -128,6 +128,7 @@ class ComputeSettings(Struct, frozen=True):
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     driver: what drives the GPUs (cuda, rocm, vulkan, metal), None = what is usual for them
     slots: separate caches, of which only neighbours are computed together (core.roofline.expected_batches); 1 = all are
+    kept: conversations that stay in one cache of all while they are idle, 0 = they leave it, None = there is no such cache
     """
 
     prefill_chunk: float
@@ -141,6 +142,7 @@ class ComputeSettings(Struct, frozen=True):
     drafts: int = 0
     driver: Backend | None = None
     slots: int = 1
+    kept: int | None = None
 
 
 class PartiallyInRam(Struct, frozen=True):

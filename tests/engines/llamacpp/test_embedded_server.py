@@ -19,7 +19,14 @@ OTHER = Settings(
     context=131072, slots=2, unified=True, batch=64, ubatch=32, flash_attention="on", key_type="Q8_0", value_type="Q4_0",
     swa_full=True, backend="cuda", mmap=False, repack=False,
 )  # fmt: skip
-CASES = [CPU, replace(CPU, flash_attention="off", mmap=False), OTHER, replace(OTHER, mmap=True, value_type="BF16")]
+KEEPING = replace(CPU, unified=True, cache_idle_slots=False, cache_ram=64, ctx_checkpoints=3)
+CASES = [
+    CPU,
+    KEEPING,
+    replace(CPU, flash_attention="off", mmap=False),
+    OTHER,
+    replace(OTHER, mmap=True, value_type="BF16"),
+]
 NO_MEANING_HERE = {"speculative.draft.cpuparams.n_threads", "speculative.draft.cpuparams_batch.n_threads"}
 """There is no draft model."""
 NO_PROJECTOR = {"mmproj_device", "mmproj_use_gpu"}

@@ -61,6 +61,31 @@ def test_everything_on_one_gpu() -> None:
     assert (found["--threads"], found["--alias"]) == ("8", "me")
 
 
+def test_nobody_takes_more_of_a_unified_cache_than_his_share() -> None:
+    """Without a bound each slot may fill the whole cache: server-context.cpp, n_ctx_slot."""
+    assert flags(CUDA)["--kv-unified-per-slot"] == "65536"
+    assert "--kv-unified-per-slot" not in flags(replace(CUDA, slots=1))
+    assert "--kv-unified-per-slot" not in flags(CPU)
+    assert flags(replace(CUDA, build="unknown"))["--kv-unified-per-slot"] == "65536"
+
+
+def test_a_build_that_cannot_bound_a_slot_is_refused() -> None:
+    with pytest.raises(BadSetting, match="b10434 cannot limit") as refused:
+        flags(replace(CUDA, build="b10434"))
+    assert "b11312" in str(refused.value.mend)
+    assert "--kv-unified" in flags(replace(CUDA, build="b10434", slots=1))
+
+
+def test_idle_conversations_and_the_prompt_cache_are_said_both_ways() -> None:
+    changed = replace(CPU, cache_idle_slots=False, cache_ram=0, ctx_checkpoints=4)
+    found = flags(changed)
+    assert found["--no-cache-idle-slots"] is True
+    assert (found["--cache-ram"], found["--ctx-checkpoints"]) == ("0", "4")
+    fields = launch.fields("/models/m.gguf", changed)
+    told = {name: fields[name] for name in ("cache_idle_slots", "cache_ram_mib", "n_ctx_checkpoints")}
+    assert told == {"cache_idle_slots": False, "cache_ram_mib": 0, "n_ctx_checkpoints": 4}
+
+
 def test_a_gpu_may_refuse_to_map() -> None:
     assert flags(replace(CUDA, mmap=True))["--load-mode"] == "auto"
 
@@ -82,6 +107,7 @@ def test_fields_say_the_same_as_arguments() -> None:
         "n_ctx": 131072,
         "n_parallel": 2,
         "kv_unified": True,
+        "kv_unified_per_slot": 65536,
         "n_batch": 2048,
         "n_ubatch": 512,
         "flash_attn_type": "llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_AUTO",

@@ -50,6 +50,35 @@ def test_many_users_share() -> None:
     assert many.ttft.value > one.ttft.value
 
 
+def _each(device: str, **turn: object) -> float:
+    found = estimate_speed(LLAMA, machines.parse(device, None), turn=TurnShape(prompt=1000, depth=2000, **turn))  # type: ignore[arg-type]
+    assert found is not None
+    return found.decode_each.value
+
+
+def test_one_cache_is_one_batch_and_attends_to_others() -> None:
+    """Two of eight people: several batches with a cache for each. Of eight: one either way, and less attention with eight."""
+    assert _each("RTX 4090", users=2, kept=0) > 1.2 * _each("RTX 4090", users=2, slots=8)
+    assert _each("RTX 4090", users=8, kept=0) < _each("RTX 4090", users=8, slots=8)
+    assert _each("RTX 4090", users=1, kept=0) == _each("RTX 4090", users=1)
+
+
+def test_idle_conversations_that_stay_in_one_cache_are_read() -> None:
+    left, kept = (_each("RTX 4090", users=2, kept=n) for n in (0, 8))
+    assert _each("RTX 4090", users=8, kept=8) < kept < left
+    assert _each("M4 Max 128GB", users=2, kept=8) == _each("M4 Max 128GB", users=2, kept=0)
+
+
+def test_a_prompt_attends_to_what_lies_in_its_cache() -> None:
+    card = machines.parse("RTX 4090", None)
+    turns = (TurnShape(users=8, slots=8), TurnShape(users=8, kept=0))
+    apart, together = (estimate_speed(LLAMA, card, turn=t) for t in turns)
+    assert apart is not None
+    assert together is not None
+    assert together.prefill.value == pytest.approx(apart.prefill.value)  # of one alone
+    assert together.ttft.value > apart.ttft.value
+
+
 def test_a_device_that_nobody_measured_has_a_wide_interval() -> None:
     strange = Machine("x", (Device("Olympus 1", "gpu", 24 << 30, "cuda", bandwidth=800e9),), None)
     found, usual = estimate_speed(LLAMA, strange), estimate_speed(LLAMA, machines.parse("RTX 4090", None))

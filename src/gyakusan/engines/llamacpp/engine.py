@@ -224,6 +224,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         drafts=settings.draft_tokens if settings.mtp or settings.draft else 0,
         driver=settings.driver,
         slots=int(settings.streams),
+        kept=int(settings.kept) if settings.unified else None,
     )
 
 

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from gyakusan.doors.text import line
 from gyakusan.engines.base import Container
 from gyakusan.engines.defaults import without_options
+from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting
 
@@ -32,6 +33,8 @@ Field: TypeAlias = bool | int | str | list[str] | dict[str, str]
 _CPU_FLAGS = ("--device", "none", "--gpu-layers", "0", "--no-op-offload")
 _ALL_LAYERS = -2
 _FLASH = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
+BOUNDED_SINCE = 11312
+"""The first build seen with --kv-unified-per-slot (pull request 24124, built from llama-cpp-python 0.3.36); b10434 refuses it."""
 _SPIN = "1000"
 """How long a waiting CPU thread spins before it sleeps. OpenMP's own 300000 stalls a server on a computer that does
 other work too: with one of two cores busy, four answers took 10.6 s, with this 2.2 s (idle: 0.74 s and 0.77 s)."""
@@ -91,7 +94,7 @@ def _projector(source: str) -> list[str]:
 def _memory(settings: Settings) -> list[str]:
     """Return the flags that change memory on every backend."""
     flags = ["--ctx-size", str(settings.context), "--parallel", str(settings.slots)]
-    flags += ["--kv-unified" if settings.unified else "--no-kv-unified"]
+    flags += _sharing(settings)
     flags += ["--batch-size", str(settings.batch), "--ubatch-size", str(settings.ubatch)]
     flags += ["--flash-attn", settings.flash_attention]
     flags += ["--cache-type-k", settings.key_type.lower(), "--cache-type-v", settings.value_type.lower()]
@@ -99,6 +102,32 @@ def _memory(settings: Settings) -> list[str]:
     flags += ["--cache-ram", str(settings.cache_ram)] if settings.cache_ram != Settings.cache_ram else []
     flags += _checkpoints(settings)
     return [*flags, "--load-mode", _load_mode(settings), "--repack" if settings.repack else "--no-repack"]
+
+
+def _sharing(settings: Settings) -> list[str]:
+    """Return the flags of one cache for all slots, or of one for each."""
+    bound = slot_bound(settings)
+    flags = ["--kv-unified" if settings.unified else "--no-kv-unified"]
+    flags += ["--kv-unified-per-slot", str(bound)] if bound else []
+    return flags if settings.cache_idle_slots else [*flags, "--no-cache-idle-slots"]
+
+
+def slot_bound(settings: Settings) -> int:
+    """Return the most that one slot of a unified cache may hold: its share, so that none starves another; 0 = no bound [tokens].
+
+    Source: tools/server/server-context.cpp, n_ctx_slot. Raises BadSetting for builds that cannot bound it.
+    """
+    if not settings.unified or settings.slots == 1:
+        return 0
+    build = builds.number(settings.build)
+    if build is not None and build < BOUNDED_SINCE:
+        raise BadSetting(
+            "llama.cpp {build} cannot limit what one person takes of a unified cache.",
+            build=settings.build,
+            mend="Use b{least} or newer, or leave unified off.",
+            least=BOUNDED_SINCE,
+        )
+    return int(settings.context // settings.slots)
 
 
 def _checkpoints(settings: Settings) -> list[str]:
@@ -253,6 +282,10 @@ def _memory_fields(settings: Settings) -> dict[str, Field]:
         "n_ctx": int(settings.context),
         "n_parallel": int(settings.slots),
         "kv_unified": settings.unified,
+        **({"kv_unified_per_slot": bound} if (bound := slot_bound(settings)) else {}),
+        **({} if settings.cache_idle_slots else {"cache_idle_slots": False}),
+        **({"cache_ram_mib": settings.cache_ram} if settings.cache_ram != Settings.cache_ram else {}),
+        **_checkpoint_fields(settings),
         "n_batch": int(settings.batch),
         "n_ubatch": int(settings.ubatch),
         "flash_attn_type": f"llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_{_FLASH[settings.flash_attention]}",
@@ -262,6 +295,11 @@ def _memory_fields(settings: Settings) -> dict[str, Field]:
         "load_mode": f"llama_load_mode.LLAMA_LOAD_MODE_{_load_mode(settings).upper()}",
         "no_extra_bufts": not settings.repack,
     }
+
+
+def _checkpoint_fields(settings: Settings) -> dict[str, Field]:
+    usual = settings.ctx_checkpoints == Settings.ctx_checkpoints
+    return {} if usual else {"n_ctx_checkpoints": settings.ctx_checkpoints}
 
 
 def environment(key: str | None, base: Mapping[str, str] | None = None, *, gpu: bool = True) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Settings:
 
     context: -c, all slots together [tokens]
     slots: --parallel, conversations at the same time
-    unified: --kv-unified, one cache for all slots
+    unified: --kv-unified, one cache for all slots; each slot keeps its share of the context (--kv-unified-per-slot)
     batch: -b, the logical batch [tokens]
     ubatch: -ub, the physical batch [tokens]
     flash_attention: -fa; "auto" counts as on
@@ -74,6 +74,7 @@ class Settings:
     build: of llama.cpp, as b9800; "" = the one of our rules, "unknown" = any of the last year
     cache_ram: --cache-ram, idle conversations that are kept in RAM, 0 = none, -1 = without limit [MiB]
     ctx_checkpoints: --ctx-checkpoints, snapshots of windows and states for each slot
+    cache_idle_slots: --cache-idle-slots, idle conversations are copied to RAM, and leave a unified cache
     rpc: --rpc, workers as host:port; the first GPUs of the machine stand for them
     """
 
@@ -116,6 +117,7 @@ class Settings:
     build: str = ""
     cache_ram: int = 8192
     ctx_checkpoints: int = 32
+    cache_idle_slots: bool = True
 
     @property
     def allocation_rules(self) -> str:
@@ -153,6 +155,14 @@ class Settings:
     def streams(self) -> Number:
         """Return the number of separate caches: one if unified, else one for each slot."""
         return 1 if self.unified else self.slots
+
+    @property
+    def kept(self) -> Number:
+        """Return the conversations whose tokens stay in a unified cache while they are idle, 0 where they leave it.
+
+        Source: tools/server/server-context.cpp, TAG_IDLE_SLOT_CLEAR: at the start of each answer; not with --cache-ram 0.
+        """
+        return self.slots if self.unified and not (self.cache_idle_slots and self.cache_ram) else 0
 
     @cached_property
     def cells(self) -> Number:

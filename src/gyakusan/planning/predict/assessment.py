@@ -141,6 +141,7 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) 
         stages=compute.stages,
         drafts=compute.drafts,
         slots=compute.slots,
+        kept=compute.kept,
     )
 
 

@@ -16,6 +16,7 @@ from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.measured import Kind, Measurement
 from gyakusan.catalog.speed_constants import Situation, evidence_for, interval_factor
 from gyakusan.core import traffic
+from gyakusan.core.arrays import Number
 from gyakusan.core.machine import Machine
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
@@ -41,6 +42,12 @@ MEASUREMENT_WEIGHT = 0.75
 """How far a measurement of the same thing moves a prediction: the power of measured / predicted (study: 0.5 to 1)."""
 UNKNOWN_ACCEPTANCE = 1.2
 """Further factor of the interval where drafts are checked: prose accepts fewer of them, code more (core/speculation)."""
+PASSES = {"cuda": (True, True), "rocm": (True, True), "vulkan": (True, False)}
+"""Backend -> whether attention multiplies with others' tokens of a unified cache and discards them: for answers, for prompts.
+
+CUDA's kernels skip what is masked from 1,024 rows or with several streams only (ggml-cuda/fattn-common.cuh,
+flash_attn_mask_to_KV_max), Vulkan's from 32 rows (ggml-vulkan.cpp, use_mask_opt); Metal's skip blocks (fa_vec_common.metal,
+flash_attn_ext_blk), CPUs single tokens (ggml-cpu/ops.cpp, flash_attn_ext_f16_one_chunk): as llama-cpp-python 0.3.36 has them."""
 RULE_OF_THUMB = 0.55
 """Share of the bandwidth by which people usually divide the bytes of a token."""
 KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
@@ -113,6 +120,7 @@ class TurnShape(Struct, frozen=True):
     threads: of a CPU that computes, 0 = as many as the machine has cores
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     slots: separate caches of the server, of which only neighbours are computed together; 1 = all are
+    kept: conversations that stay in one cache of all while they are idle, 0 = they leave it, None = there is no such cache
     """
 
     users: int = 1
@@ -128,11 +136,17 @@ class TurnShape(Struct, frozen=True):
     threads: int = 0
     drafts: int = 0
     slots: int = 1
+    kept: int | None = None
 
     @property
     def context(self) -> float:
         """Mean length of a conversation while it is answered [tokens]."""
         return self.depth + self.prompt + self.answer / 2
+
+    @property
+    def others(self) -> int:
+        """Conversations besides one's own whose tokens lie in the same cache, as long as one's own."""
+        return 0 if self.kept is None else max(self.users, self.kept) - 1
 
 
 def estimate_speed(
@@ -212,17 +226,21 @@ def _quant(model: Model, server: bool) -> speed_names.Quant:
 def _inputs(
     read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, learned: Corrections = UNCORRECTED
 ) -> SpeedInputs:
+    answers, prompts = PASSES.get(situation.api, (False, False))
+    others = turn.others if answers else 0
     demand = ModelDemand(
         shape=read.shape,
         dense_bytes=read.dense_bytes,
         expert_bytes=read.expert_bytes,
-        cache=read.cache(turn.context, turn.value_bytes),
+        cache=read.cache(turn.context, turn.value_bytes) * max(1.0, (others + 1) / turn.users),
         attend=read.attention(1, turn.context),
+        discarded=read.attention(1, turn.context) * others,
         state=read.state,
     )
     return speed_inputs(
         demand,
-        read.attention(turn.prompt, turn.depth, absorbed=not situation.server),
+        _own_attention(read, situation, turn)
+        + prompts * turn.others * read.attention(turn.prompt, turn.context, absorbed=not situation.server),
         chip,
         situation,
         users=turn.users,
@@ -237,6 +255,11 @@ def _inputs(
         drafts=turn.drafts,
         batches=expected_batches(turn.users, turn.slots),
     )
+
+
+def _own_attention(read: Traffic, situation: Situation, turn: TurnShape) -> Number:
+    """Return the attention of a prompt over its own conversation [FLOP]."""
+    return read.attention(turn.prompt, turn.depth, absorbed=not situation.server)
 
 
 class _Figures(Struct, frozen=True):
@@ -255,7 +278,12 @@ def _figures(
     inputs = _inputs(read, chip, situation, turn, learned)
     prefill, gpu_step = inputs.prefill_time(), inputs.gpu_step()
     step, gain = inputs.step_time(gpu_step), inputs.gain()
-    alone = prefill + (inputs.constants.start if situation.server else 0.0)  # as their speeds of prompts are measured
+    own = (
+        structs.replace(inputs, attention=_own_attention(read, situation, turn)).prefill_time()
+        if turn.others
+        else prefill
+    )
+    alone = own + (inputs.constants.start if situation.server else 0.0)  # as their speeds of prompts are measured
     return _Figures(
         decode=float(gain / inputs.token_time(step, prefill)),
         prefill=float(turn.prompt / alone),

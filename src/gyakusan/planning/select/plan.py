@@ -287,6 +287,7 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
             value_bytes=compute.cache_bytes,
             host=host,
             slots=compute.slots,
+            kept=compute.kept,
         ),
     )
     return of_replicas(estimate, compute.replicas)
