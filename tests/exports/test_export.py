@@ -68,7 +68,7 @@ def test_files_of_a_plan_are_right(plan: tuple[str, str, str, int, int], tmp_pat
     deployment = planned(*plan)
     keyed = bool(deployment.rules.KEY)
     for kind in KINDS:
-        if kind == "vllm-stack" and deployment.engine != "vLLM":
+        if kind in ("vllm-stack", "ray") and deployment.engine != "vLLM":
             continue
         if kind == "systemd" and judges.SYSTEMD is None:
             continue
@@ -94,6 +94,7 @@ WRONG = {
     "systemd": [("NoNewPrivileges=", "NoNewPrivilegess="), ("Restart=always", "Restart=sometimes")],
     "caddy": [("reverse_proxy", "revers_proxy"), ("max_size", "max_sze"), ("bind", "bnid")],
     "vllm-stack": [("replicaCount: 1", "replcaCount: 1"), ("requestCPU: 4", "requestCPU: []")],
+    "ray": [("max_model_len", "max_modl_len")],
 }
 
 
@@ -215,6 +216,7 @@ REFUSED = [
     ("caddy", 1, HOST, BadSetting, "has no API key"),
     ("systemd", 1, HOST, BadSetting, "has no API key"),
     ("vllm-stack", 0, ExportSettings(), BadSetting, "vLLM only"),
+    ("ray", 0, ExportSettings(), BadSetting, "vLLM only"),
 ]
 
 

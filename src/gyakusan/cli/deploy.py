@@ -67,10 +67,11 @@ def deploy(
 ) -> int:
     """Run `gyakusan deploy` and return its exit code."""
     from gyakusan.deploying import cluster
+    from gyakusan.exports.ray_serve import is_llm
 
-    if where != Where():
-        raise BadSetting("Each computer of a cluster has its own devices.", mend="Leave out --device and the like.")
     asked, scale = asked_for(model, people, where, which, server), replicated.scale
+    if where != Where() and not is_llm(asked):
+        raise BadSetting("Each computer of a cluster has its own devices.", mend="Leave out --device and the like.")
     check_sense(asked, model)
     if not asked.ledger.fits:
         raise BadSetting(

@@ -1,4 +1,4 @@
-"""gyakusan export: a plan as a file for Kubernetes, Compose, podman, systemd, Caddy or vLLM's production stack."""
+"""gyakusan export: a plan as a file for Kubernetes, Compose, podman, systemd, Caddy, vLLM's production stack or Ray Serve."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class Run:
     """How the servers are run."""
 
     replicas: Annotated[
-        int, Parameter(converter=whole, help=_("Servers that answer the same (kubernetes, vllm-stack)."))
+        int, Parameter(converter=whole, help=_("Servers that answer the same (kubernetes, vllm-stack, ray)."))
     ] = 1
     most_replicas: Annotated[
         int,
-        Parameter(converter=whole, help=_("Up to so many where requests wait: an autoscaler is written (kubernetes).")),
+        Parameter(
+            converter=whole, help=_("Up to so many where requests wait: an autoscaler is written (kubernetes, ray).")
+        ),
     ] = 1
     nodes: Annotated[
         int,
@@ -86,7 +88,9 @@ def export(
         str, Parameter(help=_("A model of the catalogue, owner/name:TAG, or a plan: its number or file."))
     ],
     *more: Annotated[str, Parameter(help=_("Further models behind the same address (caddy)."))],
-    to: Annotated[str, Parameter(help=_("Kind of file: kubernetes, compose, quadlet, systemd, caddy or vllm-stack."))],
+    to: Annotated[
+        str, Parameter(help=_("Kind of file: kubernetes, compose, quadlet, systemd, caddy, vllm-stack or ray."))
+    ],
     run: Run = Run(),
     file: Annotated[str | None, Parameter(help=_("File to write; default: the terminal."))] = None,
     people: People = People(),

@@ -20,14 +20,14 @@ from gyakusan.deploying.order import Order, order_of
 from gyakusan.deploying.replica import Replica
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadReference, ServerError
+from gyakusan.exports.ray_serve import GRACE, HEALTH_PATIENCE, HEALTH_PERIOD, arguments, is_llm
 from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
 from gyakusan.message import quoted
 
-HEALTH_PERIOD, HEALTH_PATIENCE = 10.0, 30.0
-"""How often a replica is asked for its health, and how long it may take. [s]"""
-GRACE = 20.0
-"""How long the last requests of a replica may take that is to end. [s]"""
 EXTRA = "pip install 'gyakusan[ray]'"
+INGRESS = "OpenAiIngress"
+"""What passes requests on to the servers of Ray Serve LLM: it counts as no replica."""
+LLM_EXTRA = "pip install 'ray[llm]'"
 LONGEST_ROUTES = 2**20
 """Of the list of Ray's routes. [B]"""
 PROXY_PATIENCE = 20.0
@@ -91,14 +91,23 @@ def computers() -> int:
 
 
 def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
-    """Start an application, or replace it replica by replica where it runs. Returns its name. Raises BadSetting."""
-    check(ExportSettings(scale.replicas, scale.most_replicas))
+    """Start an application, or replace it replica by replica where it runs. Returns its name.
+
+    A plan on vLLM is one of Ray Serve LLM, whose workers Ray places; another server is started by each replica itself.
+    Raises BadSetting, ServerError.
+    """
+    settings = ExportSettings(scale.replicas, scale.most_replicas)
+    check(settings)
     order = order_of(deployment, typed)
     name = service_name(Path(order.model).stem if order.model.endswith(".gguf") else order.model)
+    build = llm_builder() if is_llm(deployment) else None
     serve.start(http_options={"host": "127.0.0.1", "port": scale.port, "location": "EveryNode"})
-    made: Any = serve.deployment(Replica).options(**options_of(deployment, order, scale))
     try:
-        serve.run(made.bind(order), name=name, route_prefix=scale.path)
+        if build is not None:
+            application = build(arguments(deployment, settings))
+        else:
+            application = serve.deployment(Replica).options(**options_of(deployment, order, scale)).bind(order)
+        serve.run(application, name=name, route_prefix=scale.path)
     except (RuntimeError, ValueError) as error:
         raise ServerError(
             "Ray did not start {name}: {error}", name=name, error=str(error).splitlines()[0][:300] if str(error) else "?",
@@ -106,6 +115,18 @@ def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
         ) from error  # fmt: skip
     _check_port(scale)
     return name
+
+
+def llm_builder() -> Any:
+    """Return what builds an application of Ray Serve LLM. Raises ServerError where it or vLLM is missing."""
+    try:
+        from ray.serve.llm import build_openai_app
+    except ImportError as error:
+        raise ServerError(
+            "Ray Serve LLM cannot be used here: {problem}", problem=str(error).splitlines()[0][:200], command=LLM_EXTRA,
+            mend="Run on every computer of the cluster: {command}",
+        ) from error  # fmt: skip
+    return build_openai_app
 
 
 def _check_port(scale: Scale) -> None:
@@ -152,7 +173,9 @@ def status(serve: Any) -> tuple[Replicas, ...]:
     found = []
     for name, application in serve.status().applications.items():
         states: dict[str, int] = {}
-        for deployment in application.deployments.values():
+        for part, deployment in application.deployments.items():
+            if part == INGRESS:
+                continue
             for state, count in deployment.replica_states.items():
                 key = str(getattr(state, "value", state))
                 states[key] = states.get(key, 0) + count

@@ -10,6 +10,7 @@ from gyakusan.errors import BadSetting, unknown
 from gyakusan.exports.caddy import caddyfile
 from gyakusan.exports.compose import compose, quadlet
 from gyakusan.exports.kubernetes import kubernetes
+from gyakusan.exports.ray_serve import ray_serve
 from gyakusan.exports.settings import Exported, ExportSettings, exported, service_name
 from gyakusan.exports.system_unit import system_unit
 from gyakusan.exports.vllm_stack import values
@@ -30,6 +31,7 @@ KINDS: Mapping[str, Write] = {
     "systemd": lambda deployments, settings: system_unit(deployments[0], settings),
     "caddy": caddyfile,
     "vllm-stack": _contained(values),
+    "ray": lambda deployments, settings: ray_serve(deployments[0], settings),
 }
 """Name of a kind -> what writes it."""
 _OF_ONE = frozenset({"host", "lan", "keyed", "port", "all_flags", "page"})
@@ -40,6 +42,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "systemd": _OF_ONE,
     "caddy": frozenset({"host", "keyed"}),
     "vllm-stack": frozenset({"replicas"}),
+    "ray": frozenset({"replicas", "most_replicas", "nodes", "port"}),
 }
 """Name of a kind -> the settings that it takes; another one is refused, not left out."""
 FIRST = "# gyakusan export"
