@@ -35,7 +35,7 @@ LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
     *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
     *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
-    *("KV", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
+    *("GB", "GB/s", "FP16", "W", "KV", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
     *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),
 }
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""

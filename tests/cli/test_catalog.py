@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from tests.catalog.some import DEVICE
 
+from gyakusan.catalog.devices import device_records
 from gyakusan.cli import main
 
 
@@ -30,7 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 def test_devices_with_a_filter(run: Any) -> None:
     code, out, _ = run("list", "--search", "rtx 5090")
     assert code == 0
-    assert "NVIDIA GeForce RTX 5090 Laptop GPU" in out
+    assert "RTX 5090 Laptop" in out
     assert "1,792" in out
     assert "RTX 4090" not in out
     code, out, _ = run("list", "devices", "--memory", "180GiB", "--json")
@@ -174,3 +176,18 @@ def test_facts_of_a_model_are_not_for_a_file_of_records(run: Any, tmp_path: Path
     path.write_text(DEVICE)
     code, _, err = run("add", str(path), "--license", "mit")
     assert (code, "is a file of records" in err) == (2, True)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_list_of_devices_is_a_table_of_80_columns(
+    language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each device, but for names that leave no room beside them."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["catalog", "list", "devices", "--lang", language]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if cell_len(line) > 80] == []
+    assert len(lines) < 1.2 * len(device_records()) + 3
+    assert lines[0].split()[1:5] == ["GB", "GB/s", "FP16", "W"]
+    assert main(["catalog", "list", "devices", "--search", "no such thing", "--lang", language]) == 1
+    assert capsys.readouterr().out.strip() == {"en": "Nothing was found.", "ja": "該当するものはありません。"}[language]

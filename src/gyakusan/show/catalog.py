@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
@@ -12,13 +14,14 @@ from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
 from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
+from gyakusan.planning.predict.device_names import short_device_name
 from gyakusan.show.amounts import amount_words
 from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_count
 
 Record = DeviceRecord | MachineRecord | ModelRecord
-DEVICE_TEXTS = ("device", "memory (GB)", "bandwidth (GB/s)", "FP16 (TFLOPS)", "power (W)", "released", "price")
-MACHINE_TEXTS = ("computer", "device", "memory (GB)", "price")
+DEVICE_TEXTS = ("device", "GB", "GB/s", "FP16", "W", "price", "released")
+MACHINE_TEXTS = ("computer", "device", "GB", "price")
 MODEL_TEXTS = ("model", "size", "context", "role", "license", "released")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
 FIGURE_TEXTS = ("figure", "value", "source", "date")
@@ -61,7 +64,11 @@ VALUE_TEXTS = (
 """Values that are words; others are quoted as they stand."""
 _ONE_BY_ONE = ("gguf", "mlx")
 """Names too long to stand beside each other."""
-_NUMBERS = frozenset({"bandwidth (GB/s)", "FP16 (TFLOPS)", "power (W)", "size", "context", "records"})
+_NUMBERS = frozenset({"GB/s", "FP16", "W", "price", "size", "context", "records"})
+_PROSE = frozenset({"content"})
+"""Columns whose cells are broken over lines where the screen is narrow."""
+_SIZES = 3
+"""Most sizes of memory that a list names one by one."""
 RECALLED_TEXTS = ("recalled or from an unreliable list, not verified",)
 RECALLED = RECALLED_TEXTS[0]
 _LONG = ("metadata", "prices", "aliases", "source", "checked", "memory_source", "recalled", "assumed", "name")
@@ -69,31 +76,42 @@ _LONG = ("metadata", "prices", "aliases", "source", "checked", "memory_source", 
 
 
 def devices(records: Iterable[DeviceRecord]) -> Tree:
-    """Return one row for each device."""
-    return (Table(_columns(DEVICE_TEXTS), tuple(_device(r) for r in records)),)
+    """Return one row for each device; when it was released has room on wide screens only."""
+    *columns, released = _columns(DEVICE_TEXTS)
+    table = Table((*columns, structs.replace(released, wide=True)), tuple(_device(r) for r in records))
+    legend = say("GB/s: memory bandwidth. FP16: TFLOPS. W: power. All of one device: gyakusan catalog show NAME")
+    return _found(table, legend)
+
+
+def _found(table: Table, *legend: Message) -> Tree:
+    """Return a list, or that nothing was found."""
+    return (table, *(Text(m, "note") for m in legend)) if table.rows else (Text(say("Nothing was found.")),)
 
 
 def _device(r: DeviceRecord) -> tuple[Words, ...]:
     rate = f"{r.rates.half / 1e12:,.0f}" if r.rates else "?"
     power = f"{r.power_w:,.0f}" if r.power_w else "?"
-    return r.name, _sizes(r), f"{r.bandwidth_gb_s:,.0f}", rate, power, r.released, _last_price(r)
+    return short_device_name(r.name), _sizes(r), f"{r.bandwidth_gb_s:,.0f}", rate, power, _last_price(r), r.released
 
 
 def machines(records: Iterable[MachineRecord]) -> Tree:
     """Return one row for each whole computer."""
-    rows = (
-        (r.name, r.device if r.count == 1 else f"{r.count}x {r.device}", _sizes(r), _last_price(r)) for r in records
-    )
-    return (Table(_columns(MACHINE_TEXTS), tuple(rows)),)
+    return _found(Table(_columns(MACHINE_TEXTS), tuple(_machine(r) for r in records)))
+
+
+def _machine(r: MachineRecord) -> tuple[Words, ...]:
+    device = short_device_name(r.device)
+    return r.name, device if r.count == 1 else f"{r.count}x {device}", _sizes(r), _last_price(r)
 
 
 def _sizes(r: DeviceRecord | MachineRecord) -> str:
-    return ", ".join(map(str, r.sizes_gib))
+    sizes = [f"{size:,}" for size in r.sizes_gib]
+    return ", ".join(sizes) if len(sizes) <= _SIZES else f"{sizes[0]}-{sizes[-1]}"
 
 
 def models(records: Iterable[ModelRecord]) -> Tree:
     """Return one row for each model."""
-    return (Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)),)
+    return _found(Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)))
 
 
 def _model(r: ModelRecord) -> tuple[Words, ...]:
@@ -183,8 +201,8 @@ def _last_price(r: DeviceRecord | MachineRecord) -> Words:
     price = max(r.prices, key=lambda p: p.date, default=None)
     if price is None:
         return "?"
-    return say("{price} ({date})", price=amount_words(f"{price.amount:,.0f}", price.currency), date=price.date)
+    return say("{price} ({date})", price=amount_words(f"{price.amount:,.0f}", price.currency), date=price.date[:7])
 
 
 def _columns(heads: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(Column(Message(h), "number" if h in _NUMBERS else "name") for h in heads)
+    return tuple(Column(Message(h), "number" if h in _NUMBERS else "reason" if h in _PROSE else "name") for h in heads)
