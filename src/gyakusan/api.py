@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ from gyakusan import machines, models
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.doors.notices import notice
 from gyakusan.engines.base import Format
 from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.formats import check_format, find_format
 from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
@@ -89,7 +91,22 @@ def deployment(
     asked = load if isinstance(load, Load) else load(found.trained_context)
     own = {**form.changes, **_image_changes(found, server, quantization, images)}
     changes = {**own, **(settings or {}), **overrides(server, pairs)}
+    if device is None and memory is None:
+        changes = {**_of_the_program_here(server, changes), **changes}
     return deploy(found, server, machine, asked, changes, form.name if form.changes else "")
+
+
+def _of_the_program_here(server: str, changes: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the build or version of the server program on PATH, where nobody names another and ours is not the same."""
+    from gyakusan.engines.installed import installed
+
+    found = installed(server)
+    if found is None or found.setting in changes or not os.path.isabs(found.program):
+        return {}
+    if getattr(engine(server).Settings, found.setting, found.value) == found.value:
+        return {}
+    notice(say("{program} is {version}: its rules are used.", program=found.program, version=found.value))
+    return {found.setting: found.value}
 
 
 def _image_changes(model: Model, server: str, quantization: str | None, images: bool | None) -> Mapping[str, object]:

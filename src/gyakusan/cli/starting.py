@@ -122,6 +122,7 @@ def key_in(file: str | None) -> str | None:
 def asked_for(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
     """Return the deployment that the options describe, or plan 1 of a saved answer."""
     from gyakusan import api
+    from gyakusan.engines.installed import installed
 
     if is_plan(model):
         _check_unchanged(model, people, where, which, server)
@@ -129,6 +130,7 @@ def asked_for(model: str, people: People, where: Where, which: Which, server: Se
 
     name = engine(which.engine).NAME
     settings = which.settings(name, server, alone=True)
+    installed(name, execute=True)
     return api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
 
 

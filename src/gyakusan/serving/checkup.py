@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gyakusan.catalog import kept_releases
 from gyakusan.engines import registry
+from gyakusan.engines.installed import UNKNOWN, installed
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import hub_caches
 from gyakusan.fetching.stock import stock
@@ -83,10 +84,20 @@ def _servers() -> Iterator[Check]:
             continue
         path = program if os.path.isabs(program) else shutil.which(program)
         if path is not None or module.GIVEN != "name":  # one that keeps its own models is not looked for by its engine
-            yield Check(name, "here", path or say("the Python package of this installation"), serves=True)
+            yield Check(name, "here", _told(name, path), serves=True)
         else:
             mend = say("Install it, or put {program} on PATH.", program=program)
             yield Check(name, "missing", say("{program} is not on PATH.", program=program), mend, serves=True)
+
+
+def _told(name: str, path: str | None) -> Message | str:
+    """Return where a server program is, and its build or version if it tells one."""
+    found = installed(name, execute=True)
+    if found is None or found.value == UNKNOWN:
+        return path or say("the Python package of this installation")
+    if path is None:
+        return say("{version}, the Python package of this installation", version=found.value)
+    return f"{path} ({found.value})"
 
 
 def _models() -> Iterator[Check]:
