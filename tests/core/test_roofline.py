@@ -212,6 +212,13 @@ class TestNeighbouringSlots:
         assert expected_batches(6, 1) == 1
         assert expected_batches(np.array([[1], [4], [8]]), np.array([1, 8])).tolist() == [[1, 1], [1, 2.5], [1, 1]]
 
+    def test_what_is_discarded_takes_what_a_prompt_s_products_take(self) -> None:
+        more = structs.replace(DENSE, discarded=1e9)
+        plain, slow = (decode_step(d, 8, CARD, K).cache for d in (DENSE, more))
+        own = 8 * DENSE.attend / (CARD.half * K.attend)
+        gather = (plain**2 - own**2) ** 0.5
+        assert slow == pytest.approx((gather**2 + (own + 8e9 / (CARD.half * K.attention)) ** 2) ** 0.5)
+
     def test_a_step_is_several_steps(self) -> None:
         step = decode_step(DENSE, 2, DeviceRates(1e12, 1e14, 1e14, 1e14), SpeedConstants())
         assert step.times(2.5).time == pytest.approx(2.5 * step.time)
