@@ -27,6 +27,7 @@ from tests.real import llama_server as real
 from tests.real.bounded import bounded
 from tests.real.llama_server import installed
 
+import gyakusan
 from gyakusan import api
 from gyakusan.cli import main
 from gyakusan.core.load import Load
@@ -71,6 +72,23 @@ def test_llama_server_reports_what_was_predicted(smollm2: Path, llama_server: Pa
         for kind in ("weights", "kv_cache", "output"):
             assert rows[kind].exact, rows[kind]
         assert rows["scratch"].exact, rows["scratch"]
+
+
+def test_a_bench_of_llama_server_finds_the_memory_that_was_predicted(
+    smollm2: Path, llama_server: Path, tmp_path: Path
+) -> None:
+    log, build = tmp_path / "server.log", built(llama_server)
+    asked = api.deployment("smollm2", load=Load(2, 1024), device="cpu", settings=build)
+    with Server.of(asked, ServerOptions(program="llama-server", threads=1, log_file=log), smollm2) as server:
+        found = gyakusan.bench(
+            server.url, users="1,2", requests=2, prompt=64, answer=8, model="smollm2", context=1024, cpu=True, log=log,
+            bandwidth="20GB/s", save=False, **build,
+        )  # fmt: skip
+    for step in found.result.steps:
+        assert (step.requests, step.failed, step.completion_tokens) == (2, 0, 8)
+    memory = [c for c in found.result.comparisons if c.quantity == "memory"]
+    assert {c.label for c in memory} >= {"", "weights host", "kv_cache host", "scratch host", "output host"}
+    assert all(c.inside for c in memory), memory
 
 
 @pytest.fixture
