@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -221,4 +222,6 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 if __name__ == "__main__":
+    # What was begun is cleared away then, too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())
