@@ -249,7 +249,7 @@ class RecommendationJson(Struct, frozen=True, kw_only=True):
     plans: best first
     excluded: models that are not offered
     machines_excluded: machines that are not offered
-    nearest: what would have an answer, where this question has none
+    nearest: what would have an answer, where this question has none, or a fast one, where all are too slow
     rates: exchange rates
     cells: combinations that were priced
     frontier: everything that nothing dominates, with --all

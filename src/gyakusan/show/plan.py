@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.hardware import priced_machines
-from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answer
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.pace_relaxations import keeps_pace
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
@@ -40,9 +41,10 @@ def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan
     lan: colleagues are to reach the server, so the commands that can be typed next say so, too
     """
     choices = _next(answer, " --lan" if lan else "")
-    return answer_screen(
+    first, *rest = answer_screen(
         verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), choices
     )
+    return (first, *(Text(r.sentence) for r in answer.relaxations), *rest)
 
 
 def verdict(answer: Recommendation) -> Verdict:
@@ -83,7 +85,7 @@ def _card_alone(answer: Recommendation) -> Iterator[Message]:
 
 def _too_slow(answer: Recommendation) -> Iterator[Message]:
     """Yield that plans are too slow to be of use, which come after all others and are listed where there are too few."""
-    slow = [n for n, plan in enumerate(answer.plans, 1) if not _is_usable(answer, plan)]
+    slow = [n for n, plan in enumerate(answer.plans, 1) if not keeps_pace(answer.request, plan)]
     if not slow:
         return
     least, longest = slowest_answer(answer.request), longest_wait(answer.request)
@@ -108,11 +110,6 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     )  # fmt: skip
     if wait > longest:
         yield say("Its first token takes {n} s, and {longest} s are the most (default).", n=first, **limits)
-
-
-def _is_usable(answer: Recommendation, plan: Plan) -> bool:
-    """Return True if a plan is fast enough to be of use, or nobody knows."""
-    return plan.pace is None or bool(is_usable(answer.request, *_pace(plan)))
 
 
 def _pace(plan: Plan) -> tuple[float, float]:

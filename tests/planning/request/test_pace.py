@@ -15,6 +15,7 @@ from gyakusan.planning.request.pace import (
     is_usable,
     is_wanted,
     longest_wait,
+    missed_by,
     slowest_answer,
     speed_points,
 )
@@ -40,6 +41,16 @@ def test_a_persons_own_limits_stand_in_place_of_the_usual_ones() -> None:
 def test_faster_is_never_worth_less(one: float, other: float, workload, prefer) -> None:  # type: ignore[no-untyped-def]
     slow, fast = sorted((one, other))
     assert speed_points(workload, prefer, slow) <= speed_points(workload, prefer, fast)
+
+
+@given(SPEEDS, SPEEDS)
+def test_what_is_of_use_misses_nothing(answer: float, ttft: float) -> None:
+    request = PlanRequest(task="coding")
+    missed = missed_by(request, np.float64(answer), np.float64(ttft))
+    assert bool(is_usable(request, np.float64(answer), np.float64(ttft))) == (missed == 1.0)
+    assert missed_by(request, 1.25, 1.0) == pytest.approx(2.0)
+    assert missed_by(request, 9.0, 900.0) == pytest.approx(3.0)
+    assert missed_by(PlanRequest(speed=1.0, max_ttft=9.0), 1.0, 900.0) == 1.0  # the person's own leave plans out
 
 
 def test_beyond_the_wanted_pace_faster_brings_little() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +15,10 @@ from tests.planning.small import small
 
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.replica_queue import replica_queue
-from gyakusan.planning.request.pace import SLOWEST_ANSWER
+from gyakusan.planning.request.pace import MISS_STEP, SLOWEST_ANSWER, missed_by
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
-from gyakusan.planning.select.ranking import MUCH_SLOWER, rank_candidates, ranked_for_role
+from gyakusan.planning.select.ranking import MUCH_SLOWER, ROLES, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 
@@ -131,6 +132,27 @@ def test_no_plan_is_slower_than_of_use_where_another_is_not() -> None:
     for plan in found.plans:
         assert plan.pace is not None
         assert plan.pace.decode_each.value / plan.thinking.factor >= SLOWEST_ANSWER * 0.99
+
+
+@pytest.mark.parametrize("task", ["chat", "coding", "agents"])
+@pytest.mark.parametrize("bandwidth", ["8GB/s", "80GB/s"])
+def test_where_nothing_is_fast_enough_the_nearest_is_first(task: str, bandwidth: str) -> None:
+    """A model of 82 points at 1.2 tokens/s stood before one that reads and writes eight times as fast."""
+    request = parse_request({"device": "cpu", "ram": "32GiB", "bandwidth": bandwidth, "task": task})
+    found = recommend(request)
+    scores = rank_candidates(request, found.grid)
+    misses = scores.missed_by[scores.eligible]
+    if scores.acceptable_speed[scores.eligible].any():
+        assert misses.min() == 1.0
+        return
+    for role in ROLES:
+        ranked = [float(scores.missed_by[i]) for i in ranked_for_role(role, scores, request)]
+        assert ranked[0] <= MISS_STEP * misses.min()
+        assert all(later > earlier / MISS_STEP for earlier, later in pairwise(ranked))
+    first = found.plans[0]
+    assert first.pace is not None
+    reached = first.pace.decode_each.value / first.thinking.factor, first.pace.ttft.value
+    assert missed_by(request, *reached) <= 1.01 * MISS_STEP * misses.min()
 
 
 @settings(max_examples=40, deadline=None)

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.request.pace import slowest_answer, speed_points
+from gyakusan.planning.request.pace import MISS_STEP, missed_by, speed_points
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.ranking import (
     CHEAPEST_WITHIN_POINTS,
@@ -22,6 +22,7 @@ from gyakusan.planning.select.ranking import (
     TIE_POINTS,
     WEIGHTS,
     RankingScores,
+    nearest_first,
 )
 
 Role = Literal["balanced", "best", "fastest", "cheapest", "fewest"]
@@ -74,14 +75,18 @@ def affordable_beside(request: PlanRequest, scores: RankingScores, first: int) -
 def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, request: PlanRequest) -> Iterator[int]:
     """Yield candidates, the best for a role first. Ties: lower monthly cost, quality, less memory, the table's order.
 
-    All but the best meet the target speed where any candidate does.
+    All but the best meet the target speed where any candidate does. Where none is of acceptable speed, the nearest are first.
     machines: of each candidate (candidates,)
     """
-    cells, eligible = scores.cells, scores.eligible
-    if not len(eligible):
-        return iter(())
-    on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
-    acceptable = acceptable if len(acceptable) else eligible
+    for near in nearest_first(scores, scores.eligible):
+        yield from _ranked(role, near, scores, machines, request)
+
+
+def _ranked(
+    role: Role, acceptable: IntArray, scores: RankingScores, machines: IntArray, request: PlanRequest
+) -> list[int]:
+    """Return the candidates of a group of `nearest_first`, the best for a role first."""
+    cells, on_target = scores.cells, acceptable[scores.meets_target_speed[acceptable]]
     on_target = on_target if len(on_target) else acceptable
     top = float(np.max(cells.quality_lower[acceptable if role in SLOWER_ROLES else on_target]))
     pool = acceptable if role in SLOWER_ROLES else on_target
@@ -96,7 +101,8 @@ def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, reque
     }
     second = -scores.utility if role == "fewest" else cells.price
     keys = (pool, cells.total[pool], -cells.quality_lower[pool], cells.price[pool], second[pool], sort_by[role][pool])
-    return iter(pool[np.lexsort(keys)].tolist())
+    order: list[int] = pool[np.lexsort(keys)].tolist()
+    return order
 
 
 def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> FleetPlan | None:
@@ -104,7 +110,9 @@ def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> F
     if not plans:
         return None
     target = request.workload.target_tps
-    acceptable = [p for p in plans if p.answer_speed >= slowest_answer(request)] or list(plans)
+    missed = [float(missed_by(request, p.answer_speed, 0.0)) for p in plans]
+    near = 1.0 if 1.0 in missed else MISS_STEP * min(missed)
+    acceptable = [p for p, miss in zip(plans, missed, strict=True) if miss <= near]
     on_target = [p for p in acceptable if p.answer_speed >= target] or acceptable
     allowed = acceptable if role in SLOWER_ROLES else on_target
     top = max(p.quality_lower for p in allowed)

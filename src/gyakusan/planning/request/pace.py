@@ -21,6 +21,8 @@ reads in 150 to 200 s; people who run models there wait that long (field/plans.m
 turns find their prompt in the cache."""
 USEFUL_SPEED_FACTOR = 4.0
 """Speed beyond this multiple of the task's target brings no utility."""
+MISS_STEP = 1.2
+"""Misses of a limit within this ratio are alike: less than the intervals of speed leave open. Assumed."""
 BEYOND_WANTED = 0.25
 """Share of a doubling of the speed that counts above what the task wants: faster brings little there."""
 
@@ -38,6 +40,12 @@ def longest_wait(request: PlanRequest) -> float:
 def is_usable(request: PlanRequest, answer: Number, ttft: Number) -> Number:
     """Return True where an answer [tokens/s] and a time to the first token [s] are of use."""
     return (answer >= slowest_answer(request)) & (ttft <= longest_wait(request))
+
+
+def missed_by(request: PlanRequest, answer: Number, ttft: Number) -> Number:
+    """Return how many times an answer [tokens/s] or a first token [s] misses what is of use, the worse of both; 1 = kept."""
+    slow = slowest_answer(request) / np.maximum(answer, 1e-9)
+    return np.maximum(np.maximum(slow, np.asarray(ttft) / longest_wait(request)), 1.0)
 
 
 def is_wanted(workload: Workload, answer: Number, ttft: Number) -> Number:

@@ -1,7 +1,9 @@
 """Rank candidates for each role: balanced, best, fastest, cheapest, with spare room, another family, smallest.
 
 Quality counts one standard error below its score, but for the best, which is the highest that is shown. Models that
-nobody tested are ranked only if no tested model is left.
+nobody tested are ranked only if no tested model is left. Where no candidate keeps the limits of use (request.pace), those that
+miss them least come first, whatever they are better at (`nearest_first`). Limits that the person sets leave candidates out
+before this, and what is to spare is judged by the ledger after it (`select.recommend`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.broadcast import median
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
-from gyakusan.planning.request.pace import is_usable, is_wanted, speed_points
+from gyakusan.planning.request.pace import MISS_STEP, is_usable, is_wanted, missed_by, speed_points
 from gyakusan.planning.request.request import PlanRequest, Prefer
 
 Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
@@ -54,6 +56,7 @@ class RankingScores(Struct, frozen=True):
     utility: of quality, speed and price together, by the preference; ten points of quality are one at balanced weights
     meets_target_speed: the pace is what the task wants, see request.pace
     acceptable_speed: the pace is of use, see request.pace
+    missed_by: how many times the pace misses what is of use, see request.pace
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
     """
@@ -63,6 +66,7 @@ class RankingScores(Struct, frozen=True):
     utility: FloatArray
     meets_target_speed: BoolArray
     acceptable_speed: BoolArray
+    missed_by: FloatArray
     model: IntArray
     memory: FloatArray
 
@@ -92,6 +96,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         utility=utility,
         meets_target_speed=np.asarray(is_wanted(workload, *pace)),
         acceptable_speed=np.asarray(is_usable(request, *pace)),
+        missed_by=np.asarray(missed_by(request, *pace)),
         model=grid.models,
         memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
     )
@@ -115,11 +120,30 @@ def _comparable_prices(price: FloatArray) -> FloatArray:
     return np.where(np.isfinite(price), price, 2 * known.max() if len(known) else 1.0)
 
 
+def nearest_first(scores: RankingScores, places: IntArray) -> Iterator[IntArray]:
+    """Yield some candidates in groups: those of acceptable speed alone; without one all, those that miss it least first.
+
+    Misses within one MISS_STEP of the least of a group are alike.
+    """
+    acceptable = places[scores.acceptable_speed[places]]
+    if len(acceptable):
+        yield acceptable
+        return
+    while len(places):
+        near = scores.missed_by[places] <= MISS_STEP * np.min(scores.missed_by[places])
+        yield places[near]
+        places = places[~near]
+
+
 def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> Iterator[int]:
     """Yield candidates, the best for a role first. Ties: quality, then cheaper, then less memory, then the table's order."""
-    if not len(scores.eligible):
-        return iter(())
-    cells, pool = scores.cells, _role_pool(role, scores, one_model=request.model is not None)
+    for near in nearest_first(scores, scores.eligible):
+        yield from _ranked(role, near, scores, request)
+
+
+def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequest) -> list[int]:
+    """Return the candidates of a group, the best for a role first."""
+    cells, pool = scores.cells, _role_pool(role, near, scores, one_model=request.model is not None)
     visible_speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
     sort_by: FloatArray = {
         "best": -visible_speed,
@@ -134,7 +158,8 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
     ranked = pool[np.lexsort((pool, *(key[pool] for key in keys)))]
-    return iter((_less_loss_first(ranked, scores) if role == "best" else ranked).tolist())
+    order: list[int] = (_less_loss_first(ranked, scores) if role == "best" else ranked).tolist()
+    return order
 
 
 def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
@@ -158,16 +183,15 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     return ranked[np.lexsort((np.arange(len(ranked)), loss, place))]
 
 
-def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArray:
-    """Return the candidates that a role may choose: good ones of acceptable speed.
+def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: bool) -> IntArray:
+    """Return the candidates that a role may choose: good ones of those that keep the limits of use, or miss them alike.
 
     Good is measured from the best at the wanted pace, where there is one: a slow model does not make a fast one bad. The
     fastest, the cheapest and the smallest have the wanted pace where a good candidate does.
+    near: a group of `nearest_first`
     one_model: the model is given, so that its cheapest machine need only be of acceptable speed
     """
-    cells, eligible = scores.cells, scores.eligible
-    on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
-    pool: IntArray = acceptable if len(acceptable) else eligible
+    cells, pool, on_target = scores.cells, near, near[scores.meets_target_speed[near]]
     top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
     if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
         pool = on_target
@@ -176,7 +200,7 @@ def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArra
     within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "smallest") else GOOD_WITHIN_POINTS
     good = pool[cells.quality_lower[pool] >= top - within]
     if not len(good):  # of those on target none is good: the good ones of acceptable speed
-        good = acceptable[cells.quality_lower[acceptable] >= top - within]
+        good = near[cells.quality_lower[near] >= top - within]
     pool = good
     if role == "room":
         roomy = pool[cells.spare_users[pool] >= np.maximum(1, median(cells.spare_users[pool]))]

@@ -21,10 +21,11 @@ from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import missed_models, select_models
 from gyakusan.planning.select.feasible import feasible_candidates
+from gyakusan.planning.select.pace_relaxations import keeps_pace, pace_relaxations
 from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
 from gyakusan.planning.select.ranking import MACHINE_ROLES, ROLES, RankingScores, Role, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.relaxations import find_relaxations
+from gyakusan.planning.select.relaxations import Relaxation, find_relaxations
 from gyakusan.planning.select.shown_plans import shown_plans
 
 MAX_TRIES = 40
@@ -59,7 +60,11 @@ def recommend(
     plans = choose_plans(request, result, roles, rows=USUAL_ROWS)
     rates = exchange_rates(dict(request.rates))
     excluded = [*missed_models(request, result, models), *excluded]
-    relaxations = () if plans else find_relaxations(request, hardware, table, rates)
+    relaxations: tuple[Relaxation, ...] = ()
+    if not plans:
+        relaxations = find_relaxations(request, hardware, table, rates)
+    elif offers is None and not keeps_pace(request, plans[0]):  # whoever names the machines compares plans
+        relaxations = pace_relaxations(request, hardware, table, rates)
     return Recommendation(request, plans, tuple(excluded), rejected, relaxations, rates, result)
 
 

@@ -12,11 +12,12 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.model_table import CatalogModel
 from gyakusan.planning.candidates.reasoning_modes import UNPUBLISHED
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answer
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import closest_miss, model_filter_reason
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.missed_figures import at_least, at_most, kept_floor, kept_limit
+from gyakusan.planning.select.pace_relaxations import keeps_pace
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommendation import Recommendation
@@ -97,7 +98,7 @@ def best_plan(request: PlanRequest, grid: SweepResult, indices: IntArray) -> tup
     if not len(indices):
         return None, -1
     scores, tier = rank_candidates(request, grid), grid.cells.tier[indices]
-    order = indices[np.lexsort((-scores.utility[indices], ~scores.acceptable_speed[indices], tier))]
+    order = indices[np.lexsort((-scores.utility[indices], scores.missed_by[indices], tier))]
     unsure: tuple[Plan | None, int] = (None, -1)
     for index in order[:MAX_TRIES].tolist():
         plan = confirm_candidate(request, grid, index)
@@ -126,7 +127,7 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
 
 def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
     """Return the default limit of speed or wait that a plan breaks, None if it breaks none or no plan of the answer keeps it."""
-    if plan.pace is None or not any(_usable(answer.request, p) for p in answer.plans):
+    if plan.pace is None or not any(keeps_pace(answer.request, p) for p in answer.plans):
         return None
     slowest, longest = slowest_answer(answer.request), longest_wait(answer.request)
     visible, wait = plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
@@ -160,13 +161,6 @@ def _admitting(plan: Plan, *, too_slow: bool, too_late: bool) -> str:
     if too_late:
         options.append(f"--first {kept_limit(plan.pace.ttft.high)}")
     return " ".join(options)
-
-
-def _usable(request: PlanRequest, plan: Plan) -> bool:
-    """Return True if a plan keeps the default limits; those of unknown speed do."""
-    if plan.pace is None:
-        return True
-    return bool(is_usable(request, plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value))
 
 
 def _below_floor(answer: Recommendation, model: int, tier: int) -> Reason | None:
