@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, people, say
 from gyakusan.serving.live import Live
 from gyakusan.serving.registration import rows_of
@@ -205,3 +206,9 @@ def stopped(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
     if live is not None and live.requests:
         sentence = say("Stopped {name} after {time}: {requests}, {tokens}.", **told, **_done(live))
     return (Verdict((sentence,), tone="plain"),)
+
+
+def not_stopped(error: GyakusanError) -> Tree:
+    """Return why a server was not stopped, and what mends it."""
+    sentences = (error.message,) if error.mend is None else (error.message, error.mend)
+    return (Verdict(sentences, tone="fails"),)
