@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.catalog.releases import offer
 
-from gyakusan.catalog import devices, models, origins, records
+from gyakusan.catalog import check, devices, models, origins, records, release
 
 CACHES = (
     records._compiled, records._database,
@@ -28,3 +30,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _forget() -> None:
     for cached in CACHES:
         cached.cache_clear()
+
+
+@pytest.fixture
+def in_2030(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day on which the releases of these tests have come."""
+    monkeypatch.setattr(release, "today", lambda: date(2030, 3, 1))
+
+
+@pytest.fixture
+def offered(home: Path) -> Path:
+    """A folder with a newer release."""
+    return offer(home / "offered")
+
+
+@pytest.fixture
+def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records need no check where only folders matter: 2 s for each release."""
+    monkeypatch.setattr(check, "check", lambda folder: 0)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from datetime import date
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,65 +12,17 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tools.release import Secret
+from tests.catalog.releases import KEY, LATER, NEXT, fetch_from, forget, in_use, offer, sign
 
-from gyakusan.catalog import check, kept_releases, places, records, release
+from gyakusan.catalog import places, records, release
 from gyakusan.catalog.devices import entry_of
 from gyakusan.catalog.places import RELEASE
-from gyakusan.catalog.release_stamp import MANIFEST, SIGNATURE, STAMP
+from gyakusan.catalog.release_stamp import MANIFEST
 from gyakusan.catalog.release_update import update
 from gyakusan.cli import main
 from gyakusan.errors import BadRecord, GyakusanError, SourceError
 
-NEXT, LATER = "2030.01.01", "2030.02.01"
-RAW = (
-    "RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA7bekqPS71GgyU+GkI8ssfiUY3zpSIeE3fw"
-    "CjB/M92nZaVn2j4a3x3/BM44X1JC2iCX0yJvMxVVa2z2T2t7gVge3If1pC5SIAqyyvWFvOl0hy8qVcsR9bP5sH9n7HJM5Ui9PFBxQySAw="
-)
-"""A secret key of these tests, which signs nothing else."""
-KEY = "RWTtt6So9LvUaPBM44X1JC2iCX0yJvMxVVa2z2T2t7gVge3If1pC5SIA"
-
-
-@pytest.fixture(autouse=True)
-def _in_2030(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "today", lambda: date(2030, 3, 1))
-
-
-def sign(folder: Path) -> None:
-    text = (folder / MANIFEST).read_bytes()
-    (folder / SIGNATURE).write_text(Secret.read(f"untrusted comment:\n{RAW}\n").sign(text, "a test"))
-
-
-def offer(folder: Path, date_: str = NEXT) -> Path:
-    release.bundle(folder, release=date_)
-    sign(folder)
-    return folder
-
-
-@pytest.fixture
-def offered(home: Path) -> Path:
-    """A folder with a newer release."""
-    return offer(home / "offered")
-
-
-@pytest.fixture
-def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records need no check where only folders matter: 2 s for each release."""
-    monkeypatch.setattr(check, "check", lambda folder: 0)
-
-
-def fetch_from(folder: Path) -> Callable[[str, int], bytes]:
-    return lambda name, most: (folder / name).read_bytes()[: most + 1]
-
-
-def forget() -> None:
-    for cached in (kept_releases._in_use, records._compiled, records._database):
-        cached.cache_clear()
-
-
-def in_use() -> str:
-    forget()
-    return kept_releases.current()
+pytestmark = pytest.mark.usefixtures("in_2030")
 
 
 def test_a_newer_release_is_used(offered: Path) -> None:
@@ -82,50 +32,6 @@ def test_a_newer_release_is_used(offered: Path) -> None:
     assert entry_of("RTX 5090").file.is_relative_to(places.fetched())
     assert update(fetch_from(offered), KEY) == (NEXT, False, NEXT)
     assert sorted(os.listdir(places.fetched())) == [NEXT, "chosen"]
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_an_older_release_is_taken_when_asked(home: Path, offered: Path) -> None:
-    old = offer(home / "old", "2026.01.01")
-    assert update(fetch_from(old), KEY) == ("2026.01.01", False, RELEASE)
-    assert in_use() == RELEASE
-    update(fetch_from(offered), KEY)
-    assert update(fetch_from(old), KEY) == ("2026.01.01", False, NEXT)
-    assert update(fetch_from(old), KEY, older=True) == ("2026.01.01", True, "2026.01.01")
-    assert in_use() == "2026.01.01"
-    assert update(fetch_from(offered), KEY)[1] is True
-    assert in_use() == NEXT
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_our_own_release_is_that_of_this_version(home: Path, offered: Path) -> None:
-    update(fetch_from(offered), KEY)
-    same = offer(home / "same", RELEASE)
-    assert update(fetch_from(same), KEY, older=True) == (RELEASE, True, RELEASE)
-    assert in_use() == RELEASE
-    assert not (places.fetched() / RELEASE).exists()
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_the_ways_back(home: Path, offered: Path) -> None:
-    update(fetch_from(offered), KEY)
-    update(fetch_from(offer(home / "later", LATER)), KEY)
-    assert in_use() == LATER
-    assert main(["catalog", "update", "--back"]) == 0
-    assert in_use() == NEXT
-    assert main(["catalog", "update", "--back"]) == 0
-    assert in_use() == RELEASE
-    assert update(fetch_from(home / "later"), KEY)[1] is True
-    assert main(["catalog", "update", "--built-in"]) == 0
-    assert in_use() == RELEASE
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_three_releases_stay(home: Path) -> None:
-    for month in range(1, 6):
-        update(fetch_from(offer(home / str(month), f"2029.{month:02}.01")), KEY)
-    kept = sorted(n for n in os.listdir(places.fetched()) if n[0] == "2")
-    assert kept == ["2029.03.01", "2029.04.01", "2029.05.01"]
 
 
 def spoilt(offered: Path, change: Callable[[str], str]) -> None:
@@ -264,116 +170,6 @@ def test_a_date_that_has_not_come() -> None:
     assert release.parse(json.dumps({**GOOD, "release": "2030.03.02"}).encode()).release == "2030.03.02"
     with pytest.raises(SourceError, match=r"of 2030\.03\.03, and today is 2030\.03\.01"):
         release.parse(json.dumps({**GOOD, "release": "2030.03.03"}).encode())
-
-
-def damage_with(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text)  # type: ignore[return-value]
-
-
-def emptied(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.mkdir()
-
-
-def a_file(folder: Path) -> None:
-    shutil.rmtree(folder)
-    folder.write_text("")
-
-
-def a_pipe(folder: Path) -> None:
-    (folder / MANIFEST).unlink()
-    os.mkfifo(folder / MANIFEST)
-
-
-def without_document(folder: Path) -> None:
-    for path in folder.glob("catalog-*.json"):
-        path.unlink()
-    (folder / "rates.toml").write_text("")
-
-
-BROKEN: dict[str, Callable[[Path], None]] = {
-    "empty": emptied,
-    "a file": a_file,
-    "a pipe": a_pipe,
-    "no stamp": lambda folder: (folder / STAMP).unlink(),
-    "stamp of another form": damage_with(STAMP, "[[["),
-    "no signature": lambda folder: (folder / SIGNATURE).unlink(),
-    "another signature": damage_with(SIGNATURE, "x"),
-    "another manifest": damage_with(MANIFEST, "{}"),
-    "no document": without_document,
-    "long manifest": damage_with(MANIFEST, " " * 100_000),
-}
-
-
-@pytest.mark.usefixtures("_unchecked")
-@pytest.mark.parametrize("what", BROKEN)
-def test_a_damaged_folder_is_passed_by(offered: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """F4: an empty folder, or a file of its name, hid the catalogue."""
-    update(fetch_from(offered), KEY)
-    folder = places.fetched() / NEXT
-    BROKEN[what](folder)
-    forget()
-    assert main(["catalog", "show", "RTX 5090", "--json"]) == 0
-    captured = capsys.readouterr()
-    assert json.loads(captured.out)["catalogue"] == RELEASE
-    assert len(captured.err.splitlines()) == 1
-    assert f"{folder} is not used" in captured.err
-    assert "gyakusan catalog update --built-in" in captured.err
-    assert main(["catalog", "update", "--built-in"]) == 0
-    capsys.readouterr()
-    forget()
-    assert main(["catalog", "show", "RTX 5090"]) == 0
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_another_folder_with_the_files_of_a_release(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    update(fetch_from(offered), KEY)
-    shutil.move(places.fetched() / NEXT, places.fetched() / LATER)
-    (places.fetched() / LATER / "rates.toml").write_text("")
-    kept_releases.choose(LATER)
-    assert in_use() == RELEASE
-    main(["catalog", "sources"])
-    assert "its folder has another date" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_files_that_changed_are_written_anew(offered: Path) -> None:
-    update(fetch_from(offered), KEY)
-    folder = places.fetched() / NEXT
-    (folder / "rates.toml").write_text("[[rate]]\n")
-    assert in_use() == NEXT
-    assert (folder / "rates.toml").read_bytes() == (places.DATA / "rates.toml").read_bytes()
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_a_damaged_compiled_file_is_written_anew(offered: Path) -> None:
-    update(fetch_from(offered), KEY)
-    (places.fetched() / NEXT / "catalogue.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    assert in_use() == NEXT
-
-
-@pytest.mark.usefixtures("_unchecked")
-def test_a_damaged_release_is_replaced(offered: Path) -> None:
-    update(fetch_from(offered), KEY)
-    emptied(places.fetched() / NEXT)
-    assert in_use() == RELEASE
-    assert update(fetch_from(offered), KEY) == (NEXT, True, NEXT)
-    assert in_use() == NEXT
-    a_file(places.fetched() / NEXT)
-    assert in_use() == RELEASE
-    assert update(fetch_from(offered), KEY) == (NEXT, True, NEXT)
-    assert sorted(os.listdir(places.fetched())) == [NEXT, "chosen"]
-
-
-def test_nowhere_to_write(offered: Path, home: Path) -> None:
-    (home / "data").write_text("")
-    with pytest.raises(SourceError, match="cannot be written"):
-        update(fetch_from(offered), KEY)
-    with pytest.raises(SourceError, match="cannot be written"):
-        kept_releases.choose(kept_releases.BUILT_IN)
-    assert kept_releases.back.__name__ == "back"
-    assert in_use() == RELEASE
 
 
 class Quiet(SimpleHTTPRequestHandler):
