@@ -112,12 +112,24 @@ class Deployment(Struct, frozen=True):
         plain = self.rules.published_command(
             find(self.name), self.model, self.machine, self.settings, self.quantization
         )
+        return self._thinking(plain) or plain
+
+    @property
+    def thinking_words(self) -> tuple[str, ...]:
+        """The words of a command that make it think in its mode; () where it does by itself, or by no option of the server."""
+        if not self.model.catalogue_name:
+            return ()
+        words = self._thinking(Command((), {}))
+        return () if words is None else tuple(words.argv)
+
+    def _thinking(self, command: Command) -> Command | None:
+        """Return a command in its mode, None where the server has no option for that."""
         if not self.mode:
-            return plain
+            return command
         from gyakusan.catalog.thinking import template_arguments
 
         arguments = template_arguments(self.name, self.mode)
-        return self.rules.with_thinking(plain, self.model.architecture, self.mode, arguments) or plain
+        return self.rules.with_thinking(command, self.model.architecture, self.mode, arguments)
 
     @property
     def artifact(self) -> Artifact | None:

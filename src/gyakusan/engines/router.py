@@ -18,11 +18,13 @@ class RoutedModel:
     name: by which requests name it
     path: its file
     settings: the engine's own record
+    words: further words of its command line, see Deployment.thinking_words
     """
 
     name: str
     path: Path
     settings: EngineSettings
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

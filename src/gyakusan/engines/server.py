@@ -24,6 +24,7 @@ class Endpoint:
     alias: the model's name in the API
     threads: CPU threads, None for the server's own choice
     public: True if other computers can reach it
+    words: further words of the command line: how the model thinks, see Deployment.thinking_words
     """
 
     host: str = "127.0.0.1"
@@ -32,6 +33,7 @@ class Endpoint:
     alias: str | None = None
     threads: int | None = None
     public: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

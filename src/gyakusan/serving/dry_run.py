@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from msgspec import structs
-
 from gyakusan.engines.base import Command
 from gyakusan.engines.deployment import Deployment
 from gyakusan.message import Message
@@ -37,6 +35,6 @@ class DryRun:
 def dry_run(deployment: Deployment, port: int = 8080) -> DryRun:
     """Return what would be started, on loopback as `serve` starts it. Raises BadSetting for settings that the engine refuses."""
     rules, refusals = deployment.rules, deployment.refusals
-    command = rules.with_port(structs.replace(deployment, mode="").command, port)
+    command = rules.with_port(deployment.command, port)
     fits = not refusals and deployment.ledger.fits
     return DryRun(command, f"http://{LOOPBACK}:{port}{rules.HEALTH}", refusals, fits)

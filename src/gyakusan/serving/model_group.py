@@ -133,7 +133,7 @@ class ModelGroup:
     @cached_property
     def routed(self) -> Routed:
         """What the router is started with."""
-        models = tuple(RoutedModel(m.name, m.path, m.asked.settings) for m in self.members)
+        models = tuple(RoutedModel(m.name, m.path, m.asked.settings, m.asked.thinking_words) for m in self.members)
         return Routed(models, self.models_max, self.prompt_cache)
 
     @property

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Generic, Self, TypeVar
@@ -53,6 +53,7 @@ class ServerOptions:
     deadline: how long the start may take [s]
     log_file: file that gets the server's whole log, with mode 0600
     append_log: True continues the log file
+    words: further words of its command line, see Deployment.thinking_words
     models: that are asked for a token each before the server is ready, () = the only one
     on_progress: called with what happens and the time since the start, at least once a second [s]
     """
@@ -66,6 +67,7 @@ class ServerOptions:
     deadline: float = DEADLINE
     log_file: Path | None = None
     append_log: bool = False
+    words: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     on_progress: Progress | None = None
 
@@ -105,7 +107,8 @@ class Server(Generic[S, R]):
 
         Raises ServerError if gyakusan does not start this engine.
         """
-        return Server(path or deployment.model.source, deployment.settings, deployment.server, options)
+        thinking = replace(options, words=(*options.words, *deployment.thinking_words))
+        return Server(path or deployment.model.source, deployment.settings, deployment.server, thinking)
 
     def __enter__(self) -> Self:
         self._previous = leave_on_signals()
@@ -185,9 +188,9 @@ class Server(Generic[S, R]):
     @property
     def command(self) -> str:
         """The line that a person would type to start the same."""
-        o = self.options
-        port = self._address[1] or o.port or 8080
-        return self.module.shell_line(self.path, self.settings, Endpoint(o.host, port, self.key, o.alias, o.threads))
+        o, port = self.options, self._address[1] or self.options.port or 8080
+        endpoint = Endpoint(o.host, port, self.key, o.alias, o.threads, words=o.words)
+        return self.module.shell_line(self.path, self.settings, endpoint)
 
     @property
     def log(self) -> tuple[str, ...]:
@@ -257,7 +260,7 @@ class Server(Generic[S, R]):
     def _spec(self, access: Access, port: int) -> ProcessSpec:
         o = self.options
         public = not is_loopback(access.host)
-        endpoint = Endpoint(access.host, port, access.key, o.alias or self._alias(), o.threads, public)
+        endpoint = Endpoint(access.host, port, access.key, o.alias or self._alias(), o.threads, public, o.words)
         launch = self.module.launch(self.program, self.path, self.settings, endpoint)
         return ProcessSpec(launch.argv, launch.environment, launch.input, (access.key,) if access.key else ())
 

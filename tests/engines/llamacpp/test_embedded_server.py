@@ -80,6 +80,16 @@ def test_llama_cpp_takes_the_words_of_thinking() -> None:
     assert "enable_reasoning" not in high  # auto: a template that can think does so
 
 
+def test_fields_of_thinking_are_what_llama_cpp_makes_of_the_words() -> None:
+    """A plan of a model with thinking off started a server that thinks."""
+    plain, fields = launch.arguments("/m.gguf", CPU, threads=2), launch.fields("/m.gguf", CPU, threads=2)
+    modes: list[tuple[str, dict[str, object]]] = [("off", {}), ("on", {}), ("high", {"reasoning_effort": "high"})]
+    words = [launch.thinking((), mode, arguments) for mode, arguments in modes]
+    cases = [{"arguments": [*plain, *w], "fields": launch.with_thinking_fields(fields, w)} for w in words]
+    for found in judged(cases):
+        assert set(found) - NO_MEANING_HERE - NO_PROJECTOR == set(), found
+
+
 @pytest.mark.parametrize(("version", "build"), [("2026.10.11549", "11549"), ("0+unknown", "0"), ("1.2.dev3", "0")])
 def test_build_of(version: str, build: str) -> None:
     assert embedded.build_of(version) == build

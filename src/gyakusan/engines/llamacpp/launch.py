@@ -199,6 +199,22 @@ def thinking(argv: Sequence[str], mode: str, arguments: Mapping[str, object]) ->
     return (*argv, "--chat-template-kwargs", json.dumps(effort)) if effort else tuple(argv)
 
 
+def with_thinking_fields(fields: Mapping[str, Field], words: Sequence[str]) -> dict[str, Field]:
+    """Return fields of `common_params` with what the words of `thinking` set.
+
+    Source: llama.cpp b11434, common/arg.cpp, "--reasoning" and "--chat-template-kwargs" (each value as JSON).
+    """
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    found, arguments = dict(fields), {}
+    if options.get("--reasoning") == "off":
+        found["enable_reasoning"], arguments = 0, {"enable_thinking": "false"}
+    told = json.loads(options.get("--chat-template-kwargs", "{}"))
+    arguments |= {name: json.dumps(value) for name, value in told.items()}
+    usual = found.get("default_template_kwargs", {})
+    assert isinstance(usual, dict)
+    return found | ({"default_template_kwargs": usual | arguments} if arguments else {})
+
+
 def without_log(argv: Sequence[str]) -> tuple[str, ...]:
     """Return the words of a command as a person starts it: usual log, and the server's own page."""
     return without_options(argv, {"--log-verbosity": str(VERBOSITY), "--no-ui": None})

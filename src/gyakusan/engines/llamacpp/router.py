@@ -59,7 +59,7 @@ def preset(routed: Routed) -> str:
     sections = []
     for model in routed.models:
         assert isinstance(model.settings, Settings)
-        options = _options(launching.arguments(model.path, model.settings))
+        options = _options((*launching.arguments(model.path, model.settings), *model.words))
         if routed.prompt_cache is not None:
             options["cache-ram"] = str(int(routed.prompt_cache // MIB))
         sections.append("\n".join((f"[{model.name}]", *(f"{k} = {_value(v)}" for k, v in options.items()))))

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -62,9 +63,9 @@ def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> 
     options, cors = _options(endpoint), None if endpoint.public else "localhost"
     gpu = settings.backend != "cpu"
     if program != "embedded":
-        argv = [program, *launching.arguments(path, settings, **options, cors=cors)]
+        argv = [program, *launching.arguments(path, settings, **options, cors=cors), *endpoint.words]
         return Launch(argv, launching.environment(endpoint.key, os.environ, gpu=gpu))
-    fields = launching.fields(path, settings, **options, cors=cors)
+    fields = launching.with_thinking_fields(launching.fields(path, settings, **options, cors=cors), endpoint.words)
     order = json.dumps({"fields": fields, "key": endpoint.key})
     return Launch([sys.executable, "-P", str(_EMBEDDED)], launching.environment(None, os.environ, gpu=gpu), order)
 
@@ -79,7 +80,8 @@ def dry_run(model: Model, settings: Settings) -> tuple[tuple[run.Compared, ...],
 
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
     """Return the llama-server line that a person would type to start the same."""
-    return launching.command(path, settings, **_options(endpoint), keyed=bool(endpoint.key))
+    line = launching.command(path, settings, **_options(endpoint), keyed=bool(endpoint.key))
+    return " ".join((line, *map(shlex.quote, endpoint.words)))
 
 
 def gave_up(line: str) -> bool:

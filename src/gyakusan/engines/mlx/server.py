@@ -58,7 +58,7 @@ def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> 
 
 def _words(path: Path, settings: Settings, endpoint: Endpoint) -> Sequence[str]:
     own = ("--model", os.path.abspath(path), "--host", endpoint.host, "--port", str(endpoint.port))
-    return (*own, *launching.arguments(check(settings)))
+    return (*own, *launching.arguments(check(settings)), *endpoint.words)
 
 
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:

@@ -98,7 +98,7 @@ def _words(path: Path, settings: Settings, endpoint: Endpoint) -> tuple[Sequence
     text_only = launching.TEXT_ONLY if "vision_config" in config and not settings.vision_bytes else ()
     trained = config.get("max_position_embeddings")
     variables = launching.variables(trained if isinstance(trained, int) else 0, settings)
-    return ("serve", *made, *name, *text_only), variables
+    return ("serve", *made, *name, *text_only, *endpoint.words), variables
 
 
 def _config(path: Path) -> Mapping[str, object]:
