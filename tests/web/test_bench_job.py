@@ -10,9 +10,15 @@ import pytest
 from msgspec import structs
 from tests.fakes.fake_load_server import FakeChat, serving
 
-from gyakusan.errors import BadReference, GyakusanError
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.errors import BadReference, BadSetting, GyakusanError
 from gyakusan.load_testing.store import Store
+from gyakusan.planning.request.request import Task
+from gyakusan.python.benching import BenchOptions, request_of
+from gyakusan.python.served import planned_again
 from gyakusan.serving import running_servers
+from gyakusan.serving.registration import entry_of
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.web.bench_job import BenchJob, options_of
 from gyakusan.web.problems import Busy
@@ -81,12 +87,27 @@ def test_what_is_refused_begins_nothing(fake: FakeChat, form: BenchForm) -> None
     assert job.state is None
 
 
-def test_a_model_that_can_be_predicted_again_is() -> None:
-    form = BenchForm(name="office")
-    known = structs.replace(ENTRY, source="llama3.1-8b", engine="llama.cpp", context=8192)
-    assert options_of(form, known).model == "llama3.1-8b"
-    assert options_of(form, known).prompt is None
-    for unknown in (structs.replace(known, source="nosuch"), structs.replace(known, source="")):
-        assert options_of(form, unknown).model is None
+@pytest.mark.parametrize("task", ["chat", "coding"])
+def test_a_bench_asks_what_the_command_asks(task: Task) -> None:
+    """The page named the model alone: without its format, settings and thinking another deployment was predicted."""
+    form = BenchForm(name="office", task=task)
+    known = structs.replace(ENTRY, source="llama3.1-8b", engine="llama.cpp", context=32768, log_file="/l")
+    asked = options_of(form, known)
+    assert asked == BenchOptions(users="1,2,4", seconds="10s", task=task, log="/l")
     short = options_of(form, ENTRY)
     assert (short.prompt, short.answer) == (256, 64), "a short context holds them"
+    with pytest.raises(BadSetting, match="No task is called"):
+        options_of(structs.replace(form, task="x"), ENTRY)
+
+
+def test_a_bench_has_the_key_and_the_plan_of_its_server(tmp_path: Path, fake: FakeChat) -> None:
+    """Thinking, format and settings are those of the entry; so is the key's file."""
+    asked = structs.replace(api.deployment("qwen3-8b", load=Load(2, 8192), device="RTX 4090"), mode="off")
+    key = tmp_path / "key"
+    key.write_text("sk-0123456789abcdef0123456789abcdef\n")
+    entry = structs.replace(entry_of("two", asked, key, None), url=f"{fake.url}/v1")
+    again = planned_again(entry)
+    assert again is not None
+    assert (again.mode, again.settings, again.machine) == ("off", asked.settings, asked.machine)
+    running_servers.claim(running_servers.here(entry))
+    assert request_of("two", options_of(BenchForm(name="two"), entry)).target.key == key.read_text().strip()

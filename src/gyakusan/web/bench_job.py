@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from gyakusan.python.benching import BenchOptions
 
 
-ROOM = 2048
-"""Context that holds the prompt and the answer of a chat. [tokens]"""
+ROOM = 1.25
+"""A context of this many times a task's prompt and answer holds them, with what the chat template adds."""
 
 
 class BenchState(Struct, frozen=True):
@@ -124,21 +123,23 @@ class BenchJob:
 
 
 def options_of(form: BenchForm, entry: RunningServer) -> BenchOptions:
-    """Return the options of a bench: with what was planned for the server, where its model can be predicted again."""
+    """Return the options of a bench as the command has them: what was planned for the server and its key its entry tells.
+
+    Raises BadSetting for a task that is none.
+    """
     from gyakusan.python.benching import BenchOptions
-    from gyakusan.python.options import deployed
 
-    prompt, answer = _lengths(entry.context)
-    plain = BenchOptions(users=form.users, seconds=form.seconds, prompt=prompt, answer=answer)
-    if not entry.source or entry.models:
-        return plain
-    try:
-        deployed(entry.source, {}, context=entry.context, users=entry.users, engine=entry.engine, offline=True)
-    except GyakusanError:
-        return plain  # measured without a prediction
-    return replace(plain, model=entry.source, context=entry.context, engine=entry.engine, log=entry.log_file)
+    prompt, answer = _lengths(form.task, entry.context)
+    return BenchOptions(
+        users=form.users, seconds=form.seconds, task=form.task, prompt=prompt, answer=answer, log=entry.log_file
+    )
 
 
-def _lengths(context: int) -> tuple[int, int] | tuple[None, None]:
-    """Return lengths that a short context holds, None for one that holds a chat's. context: of each person [tokens]."""
-    return (max(1, context // 2), max(1, context // 8)) if 0 < context < ROOM else (None, None)
+def _lengths(task: str, context: int) -> tuple[int, int] | tuple[None, None]:
+    """Return lengths that a short context holds, None for one that holds the task's. context: of each person [tokens]."""
+    from gyakusan.load_testing.workload import shape_of
+
+    usual = shape_of(task, None, None, 0)
+    if context <= 0 or ROOM * (usual.prompt + usual.answer) <= context:
+        return None, None
+    return max(1, context // 2), max(1, context // 8)

@@ -25,6 +25,7 @@ from gyakusan.show.bench_report import bench_report
 from gyakusan.show.report import Picture, Report
 from gyakusan.show.served import comparison
 from gyakusan.show.tree import Facts, Tone, Tree
+from gyakusan.web.choices import TASK_TEXTS
 from gyakusan.web.control import Control
 from gyakusan.web.live_servers import Seen
 from gyakusan.web.queries import ComputerQuery, read
@@ -140,7 +141,7 @@ def _live(request: Request) -> dict[str, Any]:
     parts += [] if bench is None else [f"bench:{bench.runs}:{bench.number}"]
     return {
         "cards": [_card(s, measured.get(s.entry.url)) for s in seen],
-        "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench,
+        "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench, "tasks": tuple(TASK_TEXTS.items()),
         "starting": [s for s in starting if s.name not in {one.entry.name for one in seen}],
     }  # fmt: skip
 

@@ -224,11 +224,13 @@ class BenchForm(Struct, frozen=True, kw_only=True):
     name: of the server
     users: people at a time, one load after the other
     seconds: how long each load is measured
+    task: whose lengths of prompt and answer are asked
     """
 
     name: str
     users: str = "1,2,4"
     seconds: str = "10s"
+    task: Task = "chat"
 
 
 OWN = frozenset({"lang", "theme"})
