@@ -49,6 +49,33 @@ def test_a_number_alone_is_about_the_last_answer(capsys: pytest.CaptureFixture[s
     assert details.startswith('Plan 1 of "RTX 4090, 1 person, 8,192 tokens"')
 
 
+def test_details_of_an_answer_for_colleagues_are_for_colleagues(capsys: pytest.CaptureFixture[str]) -> None:
+    """They said: add --lan."""
+    assert asked(capsys, *ASK, "--lan")[0] == 0
+    _, details, _ = asked(capsys, "plan", "--details", "1", "--lang", "en")
+    assert "add --lan" not in details
+    assert "0.0.0.0" in details
+    assert asked(capsys, "plan", "--command", "1")[1] == asked(capsys, *ASK, "--lan", "--command", "1")[1]
+    assert asked(capsys, *ASK)[0] == 0
+    assert "this computer only" in asked(capsys, "plan", "--details", "1", "--lang", "en")[1]
+
+
+@pytest.mark.parametrize("command", ["fleet", "upgrade"])
+def test_a_number_after_another_commands_rows_says_whose_it_is(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved.asked_since(command)  # nothing was asked before: nothing to note
+    assert not saved.last_path().exists()
+    assert asked(capsys, *ASK)[0] == 0
+    assert asked(capsys, "plan", "--command", "1")[2] == ""
+    saved.asked_since(command)
+    code, _, err = asked(capsys, "plan", "--command", "1", "--lang", "en")
+    assert code == 0
+    assert f"of the last gyakusan plan ({date.today()}), not of gyakusan {command}, which was asked since." in err
+    assert asked(capsys, *ASK)[0] == 0
+    assert asked(capsys, "plan", "--command", "1")[2] == ""
+
+
 def test_the_last_answer_is_private_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
     asked(capsys, *ASK)
     path = saved.last_path()

@@ -102,6 +102,7 @@ def fleet(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan fleet` and return its exit code."""
+    from gyakusan.cli import saved
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
 
@@ -115,6 +116,7 @@ def fleet(
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         _show(found, view, number, files, output)
+    saved.asked_since("fleet")
     return 0 if found.plans else 1
 
 

@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -136,6 +136,7 @@ def plan(
             return over_nodes(said(file, needs, where, limits, wishes), spread, views, use, files, output)
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
+        use = use if saved is None else replace(use, lan=use.lan or saved.lan)
         return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)
 
 
@@ -201,7 +202,7 @@ def _answered(
 
     found = recommend(asked)
     if found.plans:
-        answer = saved.SavedAnswer(values, saved.today(), saved_plans(found))
+        answer = saved.SavedAnswer(values, saved.today(), saved_plans(found), use.lan)
         if keep:
             saved.keep(answer)
         if use.save is not None:

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from gyakusan.catalog.places import state, write_named, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.message import Message
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 LARGEST = 1024 * 1024
 """No saved answer is larger. [B]"""
+NUMBERING = ("fleet", "upgrade")
+"""Commands that number rows of their own, and keep no answer."""
 WEEK = 7
 """After this long an answer is old. [days]"""
 
@@ -56,11 +59,15 @@ class SavedAnswer(Struct, frozen=True):
     values: keys of the question, as they were typed
     day: of the answer
     plans: what was recommended, plan 1 first; none where options changed the question
+    lan: colleagues are to reach the server
+    since: command that was asked after it and numbers its own rows, "" = none
     """
 
     values: Mapping[str, Any]
     day: date
     plans: tuple[SavedPlan, ...]
+    lan: bool = False
+    since: str = ""
 
     @property
     def old(self) -> bool:
@@ -108,18 +115,32 @@ def forget() -> None:
         last_path().unlink(missing_ok=True)
 
 
+def asked_since(command: str) -> None:
+    """Note that a command was asked whose rows have numbers, too: who types a number of the last answer is told."""
+    with suppress(ValueError, KeyError, TypeError, GyakusanError):
+        keep(structs.replace(_last(), since=command))
+
+
+def _last() -> SavedAnswer:
+    return _answer(file_values(files.text(last_path(), LARGEST), "last-plan.json"))
+
+
 def last() -> SavedAnswer:
-    """Return the last answer. Raises BadSetting where there is none that can be read."""
+    """Return the last answer; a notice says if another command was asked since. Raises BadSetting where none can be read."""
+    from gyakusan.doors.notices import notice
     from gyakusan.planning.request.parse_request import parse_request
 
     try:
-        answer = _answer(file_values(files.text(last_path(), LARGEST), "last-plan.json"))
+        answer = _last()
         parse_request(answer.values)
     except (ValueError, KeyError, TypeError, GyakusanError) as error:
         raise BadSetting(
             "There is no last answer to number plans by.",
             mend='Ask first, for example: gyakusan plan --device "RTX 4090"',
         ) from error
+    if answer.since in NUMBERING:  # a file is no place for other words
+        note = "The number is of the last gyakusan plan ({date}), not of gyakusan {command}, which was asked since."
+        notice(Message(note, {"date": str(answer.day), "command": answer.since}))
     return answer
 
 
@@ -170,7 +191,8 @@ def answer_in(text: str, name: str) -> SavedAnswer | None:
 def _table(answer: SavedAnswer) -> dict[str, Any]:
     plans: Sequence[SavedPlan] = answer.plans
     rows = [{"model": p.model, "quantization": p.quantization, "engine": p.engine, "machine": p.machine} for p in plans]
-    return {**answer.values, "saved": str(answer.day), "plans": rows}
+    more = ({"lan": True} if answer.lan else {}) | ({"since": answer.since} if answer.since else {})
+    return {**answer.values, "saved": str(answer.day), **more, "plans": rows}
 
 
 def _answer(found: Any) -> SavedAnswer:
@@ -181,7 +203,8 @@ def _answer(found: Any) -> SavedAnswer:
     rows = [(p["model"], p["quantization"], p["engine"], p["machine"]) for p in found["plans"]]
     if not all(isinstance(word, str) for row in rows for word in row):
         raise TypeError(rows)
-    return SavedAnswer(values, date.fromisoformat(str(found["saved"])), tuple(SavedPlan(*row) for row in rows))
+    day, plans = date.fromisoformat(str(found["saved"])), tuple(SavedPlan(*row) for row in rows)
+    return SavedAnswer(values, day, plans, found.get("lan") is True, str(found.get("since", "")))
 
 
 def _toml(value: Any) -> str:

@@ -29,6 +29,7 @@ def upgrade(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan upgrade` and return its exit code."""
+    from gyakusan.cli import saved
     from gyakusan.planning.upgrade.recommend import parse_upgrade_request
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
@@ -43,4 +44,5 @@ def upgrade(
         from gyakusan.show import upgrade as show
 
         draw(*show.screen(found), output=output)
+    saved.asked_since("upgrade")
     return 1 if found.keep else 0

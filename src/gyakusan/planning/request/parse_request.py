@@ -31,7 +31,7 @@ from gyakusan.planning.request.request import (
 from gyakusan.planning.request.request_rate import parse_request_rate, slots_for_rate
 from gyakusan.units import parse_count
 
-SAVED_KEYS = ("saved", "plans")
+SAVED_KEYS = ("saved", "plans", "lan", "since")
 """Keys of a saved answer that are no keys of its question."""
 LARGEST = 1_000_000_000
 """No speed, time, quality or power reaches it."""
