@@ -56,6 +56,14 @@ def wait_for(made: GuardedProcess, text: str) -> str:
     raise AssertionError(made.log.lines)
 
 
+@pytest.mark.parametrize("last", ["", "half of a line"])
+def test_a_line_that_was_not_finished_stands_alone(last: str) -> None:
+    """The guard's word stood behind it in the same line: no exit code was read, and the log's last line was both."""
+    made = child(f"import sys; print('whole'); print({last!r}, end=''); sys.exit(3)")
+    assert ended(made) == tuple(filter(None, ("whole", last)))
+    assert made.exit_code == 3
+
+
 def test_output_and_errors_in_one_log_and_the_exit_code() -> None:
     made = child("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
     assert ended(made) == ("out", "err")

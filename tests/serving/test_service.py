@@ -90,6 +90,16 @@ def test_what_a_request_changes_is_told_when_it_begins_and_when_it_ends(
     assert told[-1] == (0, 1)
 
 
+def test_it_tells_while_a_server_is_started_again(running: tuple[Service, list[str]]) -> None:
+    front = running[0].front
+    assert front is not None
+    target = front.app.upstream.target
+    assert not running[0].live().starting
+    front.point(None)
+    assert running[0].live().starting
+    front.point(target)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_ends_or_stalls_is_started_again(running: tuple[Service, list[str]], number: int) -> None:
     service, told = running

@@ -24,6 +24,7 @@ class LiveJson(Struct, frozen=True, kw_only=True):
     tokens: of prompts and answers since the start, as the server counted
     tokens_per_second: of these, in the last seconds [tokens/s]
     restarts: starts in the place of a server that ended or stalled
+    starting: true while a server is started in the place of one that ended or stalled
     resident_bytes: RAM that its processes hold, null if the system does not tell [B]
     """
 
@@ -34,6 +35,7 @@ class LiveJson(Struct, frozen=True, kw_only=True):
     tokens: int
     tokens_per_second: float
     restarts: int
+    starting: bool
     resident_bytes: int | None
 
 

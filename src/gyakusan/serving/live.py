@@ -37,6 +37,7 @@ class Live(Struct, frozen=True, kw_only=True):
     tokens: of prompts and answers since the start, as the server counted
     tokens_per_second: of these, in the last seconds [tokens/s]
     restarts: starts in the place of a server that ended or stalled
+    starting: True while one is started in the place of another
     resident: RAM that its processes hold, None where the system does not tell [B]
     """
 
@@ -48,6 +49,7 @@ class Live(Struct, frozen=True, kw_only=True):
     tokens: int = 0
     tokens_per_second: float = 0.0
     restarts: int = 0
+    starting: bool = False
     resident: int | None = None
 
 

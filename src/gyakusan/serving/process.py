@@ -34,6 +34,8 @@ MARGIN = 2.0
 _GUARD = Path(__file__).with_name("guard.py")
 _MASKED = re.compile(r"\*{4}\S+")
 _PID = re.compile(r"^guard: server pid (\d{1,10})$")
+_GLUED = re.compile(r"(?<=.)guard: server ended with -?\d{1,5}$")
+"""The guard's word behind a line that the server did not finish."""
 _ENDED = re.compile(r"^guard: server ended with (-?\d{1,5})$")
 
 
@@ -102,7 +104,10 @@ class OutputLog:
     def _pump(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):
             while line := stream.readline(LONGEST):
-                self._add(line.decode("utf-8", "replace").rstrip("\r\n"))
+                text = line.decode("utf-8", "replace").rstrip("\r\n")
+                unfinished = _GLUED.search(text)
+                for part in (text,) if unfinished is None else (text[: unfinished.start()], unfinished[0]):
+                    self._add(part)
         with self._changed:
             self._closed = True
             self._changed.notify_all()

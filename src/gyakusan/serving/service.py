@@ -269,8 +269,7 @@ class Service:
 
     def live(self) -> Live:
         """Return what it does now."""
-        front = self._front
-        if front is None:
+        if (front := self._front) is None:
             return Live(written=time.time())
         traffic, slots = front.traffic, front.app.slots
         return Live(
@@ -282,6 +281,7 @@ class Service:
             tokens=traffic.tokens,
             tokens_per_second=self._rate.of(traffic.tokens),
             restarts=max(0, self._starts - 1),
+            starting=front.app.upstream.target is None,
             resident=self.resident,
         )
 

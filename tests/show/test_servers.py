@@ -1,0 +1,33 @@
+"""Servers that run: what is said of one that loads, runs, or is started again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.show.drawing import text_of
+
+from gyakusan.serving.live import Live
+from gyakusan.serving.running_servers import RunningServer
+from gyakusan.show.servers import screen, state
+from gyakusan.text import Language, tell
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+ENTRY = RunningServer(name="office", url="http://127.0.0.1:8080/v1", started=(NOW - timedelta(minutes=3)).isoformat())
+
+
+@pytest.mark.parametrize(
+    ("language", "up", "said"),
+    [
+        ("en", "starts again", "office runs for 3 min 0 s; its server has ended and starts again."),
+        ("ja", "再起動中", "officeは3分0秒稼働中です。サーバーが終了したため、再起動しています。"),
+    ],
+)
+def test_a_server_that_starts_again_is_not_said_to_run(language: Language, up: str, said: str) -> None:
+    """`ps` showed minutes of running while nothing answered."""
+    live = Live(starting=True, restarts=1)
+    assert tell(state(ENTRY, live, NOW), language) == said
+    drawn = text_of(*screen([(ENTRY, live)], NOW), language=language, width=80)
+    assert up in drawn
+    assert up not in text_of(*screen([(ENTRY, Live())], NOW), language=language, width=80)
+    assert max(map(len, drawn.splitlines())) <= 80
