@@ -23,6 +23,7 @@ from gyakusan.errors import BadReference, BadSetting, SourceError
 from gyakusan.learning import known, store
 from gyakusan.learning.rows import parsed
 from gyakusan.load_testing import calibration
+from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.learned_rows import learn
 from gyakusan.load_testing.workload import Shape, Step
 from gyakusan.python import calibrating
@@ -32,7 +33,8 @@ from gyakusan.python import calibrating
 def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv(known.SWITCH, raising=False)
-    monkeypatch.setattr(calibration, "busy_cores", lambda: 1.9)
+    monkeypatch.setattr(calibration, "busy_cores", lambda: 0.1)
+    monkeypatch.setattr(calibration, "observed_with", lambda port: lambda: Conditions(0.1, 2))
     monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
     monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)
     monkeypatch.setattr(calibration, "QUICK", tuple(Step(Shape(128, 16), users=n) for n in (1, 4)))
@@ -78,6 +80,19 @@ def test_a_calibration_its_export_and_import(
     assert "Nothing was kept. Not learned from: " in told
     assert "Not learned from: it is kept already." in told
     assert len(store.read()) == len(kept)
+
+
+def test_beside_other_programs_nothing_is_learned_and_the_reason_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "observed_with", lambda port: lambda: Conditions(4.0, 4))  # it began later
+    with serving(FakeChat(first=0.25, gap=0.03)) as fake:
+        monkeypatch.setattr(calibration, "Server", fake_server(fake))
+        assert main(["calibrate", "--quick"]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "other programs took 100 % of the cores" in told
+    assert "Close them and repeat." in told
+    assert {r.quantity for r in store.read()} == {"bandwidth"}
 
 
 def test_outliers_of_a_file_are_refused_with_their_reason(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

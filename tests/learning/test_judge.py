@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from msgspec import structs
 
 from gyakusan.learning.judge import refusal
+from gyakusan.learning.known import counting
 from gyakusan.learning.rows import Row
 
 ROW = Row("decode", "AMD EPYC", "llama.cpp", 2, "abc", 40.0, 20.0, "2026-11-28", users=1)
@@ -28,7 +31,23 @@ def test_what_all_others_deny_is_refused() -> None:
 def test_a_noisy_measurement_may_be_further_off() -> None:
     far = structs.replace(ROW, measured=10.0)
     assert refusal(far, 1.6, ()) is not None
-    assert refusal(structs.replace(far, busy=1.0), 1.6, ()) is None
+    assert refusal(structs.replace(far, scatter=1.0), 1.6, ()) is None
+
+
+def test_a_crowded_cpu_is_not_learned_from() -> None:
+    """A bench beside a build halved the speeds of the next plan."""
+    beside = structs.replace(ROW, cores=8, busy=0.26)
+    assert (
+        str(refusal(beside, 1.6, ()))
+        == "other programs took 26 % of the cores, and above 25 % the figure tells of them"
+    )
+    assert refusal(structs.replace(beside, busy=0.25), 1.6, ()) is None
+    assert refusal(structs.replace(beside, cores=0), 1.6, ()) is None, "a GPU computes by itself"
+    assert refusal(structs.replace(beside, quantity="bandwidth", cores=8), 4.0, ()) is None, "the highest counts"
+    kept = structs.replace(beside, date="2026-11-29", rules="r")
+    assert counting([kept, structs.replace(kept, busy=0.1)], date(2026, 11, 30), "r") == (
+        structs.replace(kept, busy=0.1),
+    )
 
 
 def test_a_delay_makes_a_short_time_late_and_no_long_one() -> None:

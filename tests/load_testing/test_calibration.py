@@ -15,6 +15,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.load_testing import calibration
 from gyakusan.load_testing.calibration import Onlooker, calibrate
+from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult
 from gyakusan.load_testing.workload import Shape, Step
 
@@ -24,6 +25,7 @@ def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(known.SWITCH, raising=False)
     monkeypatch.setattr(calibration, "busy_cores", lambda: 0.1)
+    monkeypatch.setattr(calibration, "observed_with", lambda port: lambda: Conditions(0.1, 2))
     monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
     monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)
     monkeypatch.setattr(calibration, "QUICK", tuple(Step(Shape(128, 16), users=n) for n in (1, 4)))

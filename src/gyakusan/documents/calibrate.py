@@ -58,7 +58,7 @@ class CalibrateJson(Struct, frozen=True, kw_only=True):
     machine: that was measured
     model: with which
     seconds: how long it took [s]
-    busy: cores that other programs kept busy before, null where the system does not tell
+    busy: cores that other programs kept busy, before or meanwhile, the more of both; null where the system does not tell
     interrupted: true if it was ended early: nothing is kept
     measurements: that are kept
     figures: before and after

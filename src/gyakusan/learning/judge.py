@@ -1,4 +1,4 @@
-"""Which measurements are learned from: not what is beyond every doubt of the built-in figure, nor what the others deny."""
+"""Which measurements are learned from: none of a crowded CPU, beyond every doubt of the built-in figure, or denied by others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from gyakusan.learning import rule
-from gyakusan.learning.rows import Row
+from gyakusan.learning.rows import MOST_BUSY, Row
 from gyakusan.message import Message, say
 
 BEYOND = 3.0
@@ -20,6 +20,9 @@ def refusal(row: Row, factor: float, others: Sequence[Row]) -> Message | None:
 
     factor: of the built-in 80 % interval; others: what is learned of the same figure of the same device and engine
     """
+    if row.crowded:
+        facts = {"percent": f"{100 * row.busy:.0f}", "most": f"{100 * MOST_BUSY:.0f}"}
+        return say("other programs took {percent} % of the cores, and above {most} % the figure tells of them", **facts)
     built_in = math.log(factor) / rule.Z
     late = math.log1p(rule.DELAY / row.predicted) if row.quantity == "ttft" else 0.0  # it counts more in a short time
     most = BEYOND * math.hypot(built_in, math.sqrt(row.noise), late)

@@ -119,10 +119,10 @@ def _rows(stamp: tuple[str, int, int], day: date, built_in: str) -> tuple[Row, .
 
 
 def counting(rows: Iterable[Row], day: date, built_in: str) -> tuple[Row, ...]:
-    """Return those of some rows that count on a day. built_in: build of the constants, as `rules` tells."""
+    """Return those of some rows that count on a day, none of a crowded CPU. built_in: build of the constants."""
     oldest, newest = _oldest(day), (day + timedelta(days=1)).isoformat()  # rows have the day of UTC
     fresh = (r for r in rows if oldest <= r.date <= newest)
-    return tuple(r for r in fresh if r.rules == built_in or r.quantity == "bandwidth")
+    return tuple(r for r in fresh if (r.rules == built_in or r.quantity == "bandwidth") and not r.crowded)
 
 
 @lru_cache(maxsize=64)

@@ -31,6 +31,9 @@ MOST_ROWS = 20_000
 LONGEST_NAME = 120
 LARGEST_FIGURE = 1e18
 LARGEST_RATIO = 1e6
+MOST_BUSY = 0.25
+"""Share of the cores that others may take while a CPU is measured. All threads of a product wait for the slowest: with one of
+two cores taken it is half as fast (engines/llamacpp/launch.py), which says nothing of the computer. Assumed."""
 _PATH = re.compile(r"[/\\]")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
@@ -87,6 +90,11 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
     def noise(self) -> float:
         """Return the variance of `shift` from run to run."""
         return rule.noise(self.scatter, self.busy)
+
+    @property
+    def crowded(self) -> bool:
+        """True where others took so much of a CPU that its speed tells of them. A bandwidth is the highest that was seen."""
+        return self.cores > 0 and self.busy > MOST_BUSY and self.quantity != "bandwidth"
 
     @property
     def setting(self) -> tuple[str, str, int, int, int, bool]:

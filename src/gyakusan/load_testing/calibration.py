@@ -12,7 +12,7 @@ from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.learning.rows import Quantity, Row
-from gyakusan.load_testing.conditions import Conditions, busy_cores
+from gyakusan.load_testing.conditions import Conditions, busy_cores, observed_with
 from gyakusan.load_testing.connection import Target
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.endpoint import target_of
@@ -78,7 +78,7 @@ class Calibration:
     machine: that was measured
     model: with which
     seconds: how long it took [s]
-    busy: cores that other programs kept busy before, None where the system does not tell
+    busy: cores that other programs kept busy, before or meanwhile, the more of both; None where the system does not tell
     figures: before and after
     learnt: what is kept and what is refused
     interrupted: True if somebody ended it: nothing is kept
@@ -127,7 +127,8 @@ def calibrate(
     speed = ram_bandwidth(machine.cores or os.cpu_count() or 1, RAM_SECONDS)
     known_before = machine.host.bandwidth if machine.host is not None else None
     asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
-    result = _measured(asked, quick, onlooker) if target is None else _loaded(target, quick, onlooker)
+    result, meanwhile = _measured(asked, quick, onlooker) if target is None else _loaded(target, quick, onlooker)
+    busy = max((b for b in (busy, meanwhile) if b is not None), default=None)
     seen = Conditions(busy, os.cpu_count() or 1)
     found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
     if result.interrupted:
@@ -140,17 +141,20 @@ def calibrate(
     return replace(found, figures=figures, learnt=learnt)
 
 
-def _measured(asked: Deployment, quick: bool, onlooker: Onlooker) -> BenchResult:
+def _measured(asked: Deployment, quick: bool, onlooker: Onlooker) -> tuple[BenchResult, float | None]:
     onlooker.on_stage("server")
     with Server.of(asked, ServerOptions(on_progress=onlooker.on_server)) as server:
         return _loaded(target_of(server.url, server.key), quick, onlooker)
 
 
-def _loaded(target: Target, quick: bool, onlooker: Onlooker) -> BenchResult:
+def _loaded(target: Target, quick: bool, onlooker: Onlooker) -> tuple[BenchResult, float | None]:
+    """Return what was measured, and the cores that others kept busy meanwhile."""
     onlooker.on_stage("load")
+    state = observed_with(target.port)
     limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
     steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
-    return Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=onlooker.on_progress).run()
+    result = Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=onlooker.on_progress).run()
+    return result, state().other_load
 
 
 def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:

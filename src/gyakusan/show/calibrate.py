@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from gyakusan.learning.known import KEPT_DAYS
 from gyakusan.load_testing.calibration import USERS, CalibratedFigure, Calibration
 from gyakusan.load_testing.learned_rows import Learnt
-from gyakusan.message import Message, say
+from gyakusan.message import Message, duration, say
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.show.tree import Column, Next, Pause, Table, Text, Tree, Verdict, whole
 
@@ -51,7 +51,7 @@ def screen(found: Calibration) -> Tree:
     notes = tuple(_notes(found))
     if notes:
         parts = (*parts, Pause(), *(Text(n, "note") for n in notes))
-    took = say("Took {seconds} s with {model}.", seconds=f"{found.seconds:.0f}", model=found.model)
+    took = say("Took {time} with {model}.", time=duration(found.seconds), model=found.model)
     if not found.learnt.kept:
         return (*parts, Pause(), Text(took), Next(("gyakusan calibrate",)))
     kept = say("Kept for {days} days. Undo: gyakusan calibrate --forget", days=KEPT_DAYS)
@@ -123,14 +123,9 @@ def _width(figure: Estimate) -> float:
 
 def _notes(found: Calibration) -> Iterator[Message]:
     yield from refusals(found.learnt)
-    cores = found.machine.cores or 1
-    if found.busy is not None and found.busy > CROWDED * cores:
-        yield say(
-            "Other programs kept {busy} of {cores} cores busy: the figures are of a busy computer and count less. "
-            "Close them and repeat.",
-            busy=f"{found.busy:.1f}",
-            cores=cores,
-        )
+    if found.busy is not None and found.busy > CROWDED * (found.machine.cores or 1):
+        facts = {"busy": f"{found.busy:.1f}", "cores": found.machine.cores or 1}
+        yield say("Other programs kept {busy} of {cores} cores busy. Close them and repeat.", **facts)
 
 
 def _load(figure: CalibratedFigure) -> tuple[str, str]:
