@@ -44,7 +44,7 @@ def pace_relaxations(
         return bool(scores.acceptable_speed[scores.eligible].any())
 
     changes = tuple(_of_the_request(request, works))
-    if request.device is None and not request.owned:
+    if request.budget is None and not request.owned:
         return changes  # a machine for a model: all that can be bought were tried
     for start in range(0, len(machines := reachable_machines(request)), HARDWARE_BATCH):
         batch = machines[start : start + HARDWARE_BATCH]
