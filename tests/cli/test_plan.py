@@ -1,4 +1,4 @@
-"""gyakusan plan --also: several models on one machine."""
+"""gyakusan plan: several models on one machine (--also), and a model alone (--model, --buy)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gyakusan
+from gyakusan import machines
 from gyakusan.cli import main
 
 PARTS = ("plan", "--device", "RTX 4090", "--also", "coding:users=2,context=16k", "--also", "embedding")
@@ -50,3 +51,37 @@ def test_the_views_of_one_model_are_refused(capsys: pytest.CaptureFixture[str]) 
 def test_python_plans_them_too() -> None:
     (plan,) = gyakusan.several(device="RTX 4090", also=["embedding:model=bge-m3"]).plans
     assert [m.deployment.name for m in plan.members][1] == "bge-m3"
+
+
+@pytest.mark.parametrize(
+    ("here", "model", "options", "said", "begins"),
+    [
+        ("RTX 4090", "qwen3-8b", (), "This computer runs it. For machines to buy: add --buy.", "Run qwen3-8b"),
+        ("RTX 4090", "qwen3-8b", ("--buy",), "", "Buy "),
+        ("GTX 1650", "gpt-oss-120b", (), "This computer does not run it: these are machines to buy.", "Buy "),
+        ("GTX 1650", "gpt-oss-120b", ("--no-buy",), "", "No "),
+        ("RTX 4090", "qwen3-8b", ("--budget", "500000JPY"), "", "Buy "),
+        ("GTX 1650", "qwen3-8b", ("--device", "RTX 4090"), "", "Run qwen3-8b"),
+    ],
+)
+def test_a_model_alone_is_for_this_computer_if_it_runs_there(
+    here: str, model: str, options: tuple[str, ...], said: str, begins: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+) -> None:  # fmt: skip
+    """It went shopping without a word, also on a computer that runs the model."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(machines, "this_computer", lambda: machines.parse(here))
+    main(["plan", "--model", model, *options, "--lang", "en"])
+    out, err = capsys.readouterr()
+    assert out.startswith(begins)
+    assert said in err
+    assert bool(said) == bool(err)
+    if begins != "No ":
+        main(["plan", "--details", "1", "--lang", "en"])
+        again = capsys.readouterr()
+        assert (model in again.out, again.err) == (True, "")
+
+
+def test_machines_to_buy_need_a_model_or_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--buy"]) == 2
+    assert "Add --model NAME, or give a --budget." in capsys.readouterr().err

@@ -5,24 +5,28 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from msgspec import structs
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan_nodes import Spread, over_nodes
 from gyakusan.cli.plan_views import Use, Views, answered, check_together, checked_plan, saved_plans, text_form
 from gyakusan.cli.report_files import Files, write
-from gyakusan.cli.writing import draw, write_json
-from gyakusan.errors import BadSetting
+from gyakusan.cli.writing import draw, warn, write_json
+from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.message import say
 from gyakusan.python.files import question_of, text_of
+from gyakusan.text import tell
 
 if TYPE_CHECKING:
     from gyakusan.cli.saved import SavedAnswer
     from gyakusan.planning.request.request import PlanRequest
+    from gyakusan.planning.select.recommendation import Recommendation
     from gyakusan.show.report import Report
     from gyakusan.show.tree import Tree
 
@@ -122,6 +126,12 @@ def plan(
     where: Where = Where(),
     limits: Limits = Limits(),
     wishes: Wishes = Wishes(),
+    buy: Annotated[
+        bool | None,
+        Parameter(
+            help=_("Machines to buy for --model, or not; default: this computer, if it runs the model fast enough.")
+        ),
+    ] = None,
     spread: Spread = Spread(),
     views: Views = Views(),
     use: Use = Use(),
@@ -136,6 +146,7 @@ def plan(
             return over_nodes(said(file, needs, where, limits, wishes), spread, views, use, files, output)
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
+        values |= {} if buy is None else {"buy": buy}
         use = use if saved is None else replace(use, lan=use.lan or saved.lan)
         return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)
 
@@ -198,9 +209,7 @@ def _answered(
     if asked.colocated:
         saved.forget()
         return _several(asked, views, use, files, output)
-    from gyakusan.planning.select.recommend import recommend
-
-    found = recommend(asked)
+    found, values = _recommended(asked, values, output)
     if found.plans:
         answer = saved.SavedAnswer(values, saved.today(), saved_plans(found), use.lan)
         if keep:
@@ -212,6 +221,48 @@ def _answered(
     else:
         saved.forget()
     return answered(found, views, use, files, output, kept)
+
+
+BOUGHT = (
+    "budget",
+    "computer",
+    "power",
+    "outlet",
+    "count",
+    "os",
+    "brand",
+    "used",
+    "enterprise",
+    "buy",
+    "device",
+    "memory",
+)
+"""Keys that say which machine is meant, or that one is to be bought."""
+
+
+def _recommended(asked: PlanRequest, values: dict[str, Any], output: Output) -> tuple[Recommendation, dict[str, Any]]:
+    """Return the answer, and the question as it was understood: a model alone is for this computer, if it runs it there.
+
+    Else machines to buy are found. What was decided is said on stderr.
+    """
+    from gyakusan.planning.select.pace_relaxations import keeps_pace
+    from gyakusan.planning.select.recommend import recommend
+
+    if asked.buy and asked.model is None and "buy" in values:
+        raise BadSetting("--buy is for --model.", mend="Add --model NAME, or give a --budget.")
+    if asked.model is None or any(key in values for key in BOUGHT):
+        return recommend(asked), values
+    with suppress(GyakusanError):  # what is wrong with the question is said below
+        here = recommend(structs.replace(asked, buy=False))
+        runs = [keeps_pace(here.request, plan) for plan in here.plans]
+        if any(runs[:1]):
+            warn("gyakusan: " + tell(say("This computer runs it. For machines to buy: add --buy."), output.language))
+            return here, {**values, "buy": False}
+        why = say("This computer does not run it: these are machines to buy. For this computer: add --no-buy.")
+        if runs:
+            why = say("This computer is too slow for it: these are machines to buy. For this computer: add --no-buy.")
+        warn("gyakusan: " + tell(why, output.language))
+    return recommend(asked), {**values, "buy": True}
 
 
 def _several(asked: PlanRequest, views: Views, use: Use, files: Files, output: Output) -> int:

@@ -65,6 +65,7 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     families: whose names models must begin with, empty for all
     without: whose names models must not begin with
     model: the only model
+    buy: false where a model alone was asked about for this computer
     rates: yen for one unit of each currency, as given
     also: other models on the same machine
     arrivals: requests of everyone together [1/s]
@@ -103,6 +104,7 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     families: tuple[str, ...]
     without: tuple[str, ...]
     model: str | None
+    buy: bool
     rates: tuple[tuple[str, float], ...]
     also: tuple[RequestJson, ...]
     arrivals: float | None

@@ -58,6 +58,7 @@ class PlanOptions(TypedDict, total=False):
     families: str | Iterable[str]
     without: str | Iterable[str]
     model: str
+    buy: bool
     also: str | Iterable[str | Mapping[str, Any]]
 
 

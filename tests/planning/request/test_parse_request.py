@@ -103,6 +103,7 @@ EVERY_KEY = {
     "families": "qwen",
     "without": "gemma",
     "model": "gpt-oss-20b",
+    "buy": False,
     "rates": "USD=155",
     "also": "embedding",
     "arrivals": "30/min",

@@ -308,7 +308,7 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("users", "context", "prompt", "answer", "count"), _count),
     **dict.fromkeys(("power", "outlet", "speed", "first", "quality"), _number),
     **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "ram", "brand", "model"), _text),
-    **dict.fromkeys(("used", "enterprise", "images"), _yes_or_no),
+    **dict.fromkeys(("used", "enterprise", "images", "buy"), _yes_or_no),
     **dict.fromkeys(_MONEY, _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
     **dict.fromkeys(("licenses", "families", "without"), _words),

@@ -102,6 +102,7 @@ class PlanRequest(Struct, frozen=True):
     families: whose names models must begin with, empty = all
     exclude_families: whose names models must not begin with
     model: plan only this model
+    buy: for a model alone, without a machine or a budget, machines to buy; False = this computer
     rates: exchange rates that were specified: yen for one unit of each currency [JPY]
     colocated: other models on the same machine at the same time, each with its own people and task
     arrivals: rate of requests of everyone together, None = `users` stay connected [1/s]
@@ -139,6 +140,7 @@ class PlanRequest(Struct, frozen=True):
     families: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
     model: str | None = None
+    buy: bool = True
     rates: tuple[tuple[str, float], ...] = ()
     colocated: tuple[PlanRequest, ...] = ()
     arrivals: float | None = None
@@ -168,7 +170,11 @@ class PlanRequest(Struct, frozen=True):
     @property
     def owned(self) -> bool:
         """True if the machine is named, or it is this computer."""
-        return self.device is not None or self.memory is not None or (self.budget is None and self.model is None)
+        return (
+            self.device is not None
+            or self.memory is not None
+            or (self.budget is None and not (self.model and self.buy))
+        )
 
 
 _KEY_OF_FIELD = {
