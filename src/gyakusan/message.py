@@ -32,6 +32,24 @@ def people(users: int) -> Message:
     return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
 
 
+def duration(seconds: float) -> Message:
+    """Return a time as people say it: "<0.1 s", "6.2 s", "52 s", "6 min 52 s", "1 h 12 min"; whole minutes and hours alone."""
+    if seconds < 0.05:
+        return say("<0.1 s")
+    if round(seconds) < 60:
+        return say("{n} s", n=f"{seconds:.1f}" if seconds < 9.95 else f"{seconds:.0f}")
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest) if rest else say("{n} min", n=minutes)
+    hours, rest = divmod(round(seconds / 60), 60)
+    return say("{hours} h {minutes} min", hours=hours, minutes=rest) if rest else say("{n} h", n=hours)
+
+
+def typed_duration(seconds: float) -> Message:
+    """Return a time that somebody typed, with all its digits: "0.25 s", "90.5 s", "6 min 52 s"."""
+    return say("{n} s", n=f"{seconds:g}") if seconds < 60 or seconds % 1 else duration(seconds)
+
+
 class Listed(Struct, frozen=True):
     """Several messages that stand in one sentence; each language has its own comma.
 

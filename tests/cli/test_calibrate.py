@@ -20,7 +20,7 @@ from tests.load_testing.test_calibration import fake_server, plan
 import gyakusan
 from gyakusan.cli import main
 from gyakusan.errors import BadReference, BadSetting, SourceError
-from gyakusan.learning import known, store
+from gyakusan.learning import judge, known, store
 from gyakusan.learning.rows import parsed
 from gyakusan.load_testing import calibration
 from gyakusan.load_testing.conditions import Conditions
@@ -45,6 +45,7 @@ def test_a_calibration_its_export_and_import(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "here.json"
+    monkeypatch.setattr(judge, "BEYOND", 9.0)  # beside other tests the fake's times are late
     assert main(["calibrate", "export", str(file)]) == 2
     with serving(FakeChat(first=0.25, gap=0.03)) as fake:
         monkeypatch.setattr(calibration, "Server", fake_server(fake))
@@ -186,7 +187,7 @@ def test_ctrl_c_says_that_nothing_is_kept(capsys: pytest.CaptureFixture[str], mo
     from gyakusan.load_testing.result import BenchResult
 
     ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
-    monkeypatch.setattr(calibration, "_measured", lambda *a: ended)
+    monkeypatch.setattr(calibration, "_measured", lambda *a: (ended, 0.1))
     assert main(["calibrate", "--quick"]) == 130
     assert "nothing was kept" in capsys.readouterr().out
     assert store.read() == ()

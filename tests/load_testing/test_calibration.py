@@ -94,9 +94,8 @@ def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_early_end_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        calibration, "_measured", lambda *a: BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
-    )
+    ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
+    monkeypatch.setattr(calibration, "_measured", lambda *a: (ended, 0.1))
     found = calibrate(plan, quick=True)
     assert found.interrupted
     assert known.current() == ()

@@ -49,13 +49,13 @@ def test_what_is_fast_enough_needs_no_word(answer: Recommendation) -> None:
     [
         ((0.57, 1.0), ["plan 1 has 0.6 tokens/s of answer, and 2.5 are the least (default)."]),
         ((2.496, 1.0), ["plan 1 has 2.49 tokens/s of answer, and 2.5 are the least (default)."]),  # not as if it did
-        ((9.0, 2225.3), ["the first token of plan 1 takes 2225 s, and 100 s are the most (default)."]),
-        ((9.0, 100.2), ["the first token of plan 1 takes 100.2 s, and 100 s are the most (default)."]),
+        ((9.0, 2225.3), ["the first token of plan 1 takes 37 min 5 s, and 1 min 40 s is the most (default)."]),
+        ((9.0, 100.2), ["the first token of plan 1 takes 1 min 41 s, and 1 min 40 s is the most (default)."]),
         (
             (0.57, 2225.3),
             [
                 "plan 1 has 0.6 tokens/s of answer, and 2.5 are the least (default).",
-                "Its first token takes 2225 s, and 100 s are the most (default).",
+                "Its first token takes 37 min 5 s, and 1 min 40 s is the most (default).",
             ],
         ),
     ],

@@ -19,8 +19,8 @@ ENTRY = RunningServer(name="office", url="http://127.0.0.1:8080/v1", started=(NO
 @pytest.mark.parametrize(
     ("language", "up", "said"),
     [
-        ("en", "starts again", "office runs for 3 min 0 s; its server has ended and starts again."),
-        ("ja", "再起動中", "officeは3分0秒稼働中です。サーバーが終了したため、再起動しています。"),
+        ("en", "starts again", "office runs for 3 min; its server has ended and starts again."),
+        ("ja", "再起動中", "officeは3分稼働中です。サーバーが終了したため、再起動しています。"),
     ],
 )
 def test_a_server_that_starts_again_is_not_said_to_run(language: Language, up: str, said: str) -> None:

@@ -167,7 +167,7 @@ class _Watch:
     def came(self, progress: Progress) -> None:
         """Show how far it is."""
         from gyakusan.fetching.get import gigabytes
-        from gyakusan.show.wording import duration
+        from gyakusan.message import duration
 
         self.done, self.total = progress.done, progress.total or 0
         now = time.monotonic()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gyakusan.message import Message, say
+from gyakusan.message import Message, duration, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.show import wording
 from gyakusan.show.tree import Fact
-from gyakusan.show.wording import rate, seconds
+from gyakusan.show.wording import rate
 
 BIND_TEXTS = {
     "weights": "memory bandwidth",
@@ -77,11 +77,11 @@ def read(pace: SpeedEstimate) -> Message:
 def prefill(pace: SpeedEstimate) -> Message:
     """Return the speed of prompts and the first token."""
     return say(
-        "prompts {speed} tokens/s ({low}-{high}), first token after {first} s",
+        "prompts {speed} tokens/s ({low}-{high}), first token after {first}",
         speed=rate(pace.prefill.value),
         low=rate(pace.prefill.low),
         high=rate(pace.prefill.high),
-        first=seconds(pace.ttft.value),
+        first=duration(pace.ttft.value),
     )
 
 

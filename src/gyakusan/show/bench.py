@@ -10,7 +10,7 @@ from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
 from gyakusan.load_testing.store import KeptBench
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -118,11 +118,11 @@ def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
         if best.step.users
         else say("{rate} requests/min", rate=short_words(60 * best.step.rate)),
         "each": "?" if best.each is None else speed_words(best.each.value),
-        "first": middle_words(best.ttft),
+        "first": _time(_middle(best.ttft)),
     }
     if result.comparisons and not result.outside:
-        return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first} s.", **facts)
-    return say("{name} serves {who}: {each} tokens/s each, first token after {first} s.", **facts)
+        return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first}.", **facts)
+    return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)
 
 
 def _limit_sentence(result: BenchResult) -> Message:
@@ -205,7 +205,7 @@ def _table(result: BenchResult) -> Table:
         row += [
             _plus_minus(s.each),
             figure_words(s.all),
-            _time(middle_words(s.ttft)),
+            _time(_middle(s.ttft)),
             _time(_slowest(s.ttft)),
             figure_words(s.prefill),
         ]
@@ -292,9 +292,9 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     if bent is not None:
         slow = _slowest(bent.ttft)
         yield say(
-            "It bends at {who}: {seconds} s to the first token for the slowest 5 %.",
+            "It bends at {who}: {time} to the first token for the slowest 5 %.",
             who=people(bent.step.users),
-            seconds=slow,
+            time=_time(slow),
         )
     if result.score is not None:
         yield say("LocalScore {score}, measured through the server's API.", score=f"{result.score:,.0f}")
@@ -338,16 +338,23 @@ def _name(result: BenchResult) -> str:
 
 def middle_words(found: Distribution | None) -> str:
     """Return the median of a time in seconds, "?" where it is not known."""
-    return "?" if found is None or found.p50 is None else seconds_words(found.p50.value)
-
-
-def _slowest(found: Distribution | None) -> str:
-    value = ramp.percentile(found, 95)
+    value = _middle(found)
     return "?" if value is None else seconds_words(value)
 
 
-def _time(text: str) -> Words:
-    return text if text == "?" else say("{n} s", n=text)
+def _middle(found: Distribution | None) -> float | None:
+    return None if found is None or found.p50 is None else found.p50.value
+
+
+def _slowest(found: Distribution | None) -> float | None:
+    return ramp.percentile(found, 95)
+
+
+def _time(value: float | None) -> Words:
+    """Return a measured time [s] with two digits below a second, in minutes from a minute on."""
+    if value is None:
+        return "?"
+    return say("{n} s", n=seconds_words(value)) if round(value) < 60 else duration(value)
 
 
 def figure_words(found: Figure | None) -> str:

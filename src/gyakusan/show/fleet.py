@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gyakusan.message import Listed, Message, people, say
+from gyakusan.message import Listed, Message, people, say, typed_duration
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
@@ -138,7 +138,7 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
     if plan_request.speed:
         yield say("at least {n} tokens/s", n=f"{plan_request.speed:g}")
     if plan_request.max_ttft is not None:
-        yield say("first token within {n} s", n=f"{plan_request.max_ttft:g}")
+        yield say("first token within {n}", n=typed_duration(plan_request.max_ttft))
 
 
 def terms(request: FleetRequest) -> Message:

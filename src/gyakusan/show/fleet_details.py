@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
@@ -111,8 +111,8 @@ def _queue(plan: FleetPlan) -> Iterator[Fact]:
                 waits=_share(float(estimate.waits)),
             ),
             say(
-                "first token {first} s, then {speed} tokens/s, {low} at the low end (80 %)",
-                first=f"{float(estimate.first):.2g}",
+                "first token {first}, then {speed} tokens/s, {low} at the low end (80 %)",
+                first=duration(float(estimate.first)),
                 speed=short(plan.user_speed),
                 low=short(plan.tokens_per_s_low),
             ),

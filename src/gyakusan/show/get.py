@@ -5,9 +5,9 @@ from __future__ import annotations
 from gyakusan.fetching.agreement import NEAR
 from gyakusan.fetching.get import Ask, Got, gigabytes
 from gyakusan.fetching.stock import Stock
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Text, Tree, Verdict, whole
-from gyakusan.show.wording import duration, gib, home
+from gyakusan.show.wording import gib, home
 
 HEAD_TEXTS = ("model", "kept by", "file")
 

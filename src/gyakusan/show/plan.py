@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from gyakusan.core.ledger import Account
-from gyakusan.message import Listed, Message, people, say
+from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import priced_machines
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
-from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.missed_figures import at_least_time, at_most
 from gyakusan.planning.select.pace_relaxations import keeps_pace
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
@@ -89,7 +90,7 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     if not slow:
         return
     least, longest = slowest_answer(answer.request), longest_wait(answer.request)
-    limits = {"least": f"{least:g}", "longest": f"{longest:g}"}
+    limits = {"least": f"{least:g}", "longest": duration(longest) if isfinite(longest) else "?"}
     if slow[0] > 1:
         numbers = ", ".join(map(str, slow))
         yield say("*Too slow* to be of use: {numbers} (see the limits below).", numbers=numbers)
@@ -97,10 +98,10 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     answers, wait = _pace(answer.plans[0])
     shown = shown_figures(answer.plans[0])  # what the table shows, but where its rounding would hide the miss
     speed = short(shown.answer) if shown.answer is not None and shown.answer < least else at_most(answers, 2)
-    first = short(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least(wait)
+    first = duration(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least_time(wait)
     if answers >= least:
         yield say(
-            "*No plan keeps all limits of speed*: the first token of plan 1 takes {n} s, and {longest} s are the most (default).",
+            "*No plan keeps all limits of speed*: the first token of plan 1 takes {n}, and {longest} is the most (default).",
             n=first, **limits,
         )  # fmt: skip
         return
@@ -109,7 +110,7 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
         n=speed, **limits,
     )  # fmt: skip
     if wait > longest:
-        yield say("Its first token takes {n} s, and {longest} s are the most (default).", n=first, **limits)
+        yield say("Its first token takes {n}, and {longest} is the most (default).", n=first, **limits)
 
 
 def _pace(plan: Plan) -> tuple[float, float]:

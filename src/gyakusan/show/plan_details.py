@@ -9,7 +9,7 @@ from datetime import date
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
-from gyakusan.message import Listed, Message, people, say
+from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.request.money import Money
@@ -207,10 +207,10 @@ def _speed(plan: Plan) -> Iterator[Words]:
             **facts,
         )
     yield say(
-        "first token {first} s ({low}-{high}); limited by {binds}",
-        first=short(pace.ttft.value),
-        low=short(pace.ttft.low),
-        high=short(pace.ttft.high),
+        "first token {first} ({low} to {high}); limited by {binds}",
+        first=duration(pace.ttft.value),
+        low=duration(pace.ttft.low),
+        high=duration(pace.ttft.high),
         binds=Message(BIND_TEXTS[pace.bottleneck]),
     )
 

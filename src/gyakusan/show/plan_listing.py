@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gyakusan.core.quality import Score
-from gyakusan.message import Message, say
+from gyakusan.message import Message, duration, say
 from gyakusan.planning.select.exclusions import Excluded
 from gyakusan.planning.select.listed_plans import listed_rows
 from gyakusan.planning.select.recommendation import Recommendation
@@ -57,7 +57,7 @@ def _columns(answer: Recommendation) -> tuple[Column, ...]:
 
 def _candidate(answer: Recommendation, row: CandidateRow) -> tuple[Words, ...]:
     speed = "?" if row["tokens_per_second"] is None else short(row["tokens_per_second"])
-    first = "?" if row["first_token"] is None else short(row["first_token"])
+    first: Words = "?" if row["first_token"] is None else duration(row["first_token"])
     points = quality(Score(row["quality"], row["quality_error"]))
     if answer.request.owned:
         return row["model"], row["quantization"], row["engine"], speed, first, points, f"{row['total'] / GIB:.1f}"

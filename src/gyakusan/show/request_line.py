@@ -7,7 +7,7 @@ from math import isfinite
 
 from msgspec import structs
 
-from gyakusan.message import Listed, Message, people, say
+from gyakusan.message import Listed, Message, duration, people, say, typed_duration
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.recommendation import Recommendation
@@ -101,7 +101,7 @@ def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.speed:
         yield say("at least {n} tokens/s", n=f"{request.speed:g}")
     if request.max_ttft is not None:
-        yield say("first token within {n} s", n=f"{request.max_ttft:g}")
+        yield say("first token within {n}", n=typed_duration(request.max_ttft))
     yield from usual_pace(request)
     if request.quality is not None:
         yield say("quality at least {n}", n=f"{request.quality:g}")
@@ -111,13 +111,13 @@ def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
 def usual_pace(request: PlanRequest) -> Iterator[Message]:
     """Yield the pace that is wanted and that is of use, where the person set none: of plans and of fleets."""
     workload, slowest, longest = request.workload, slowest_answer(request), longest_wait(request)
-    facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}", "wait": f"{longest:g}"}
+    facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}"}
     if slowest:
         yield say("{n} tokens/s of answer wanted, below {least} comes last (default)", **facts)
     else:
         yield say("{n} tokens/s of answer wanted (default)", **facts)
     if isfinite(longest):
-        yield say("first token after {wait} s comes last (default)", **facts)
+        yield say("first token after {wait} comes last (default)", wait=duration(longest))
 
 
 def _prices(request: PlanRequest, *, second_hand: bool) -> Message:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gyakusan.errors import GyakusanError
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say
 from gyakusan.serving.live import Live
 from gyakusan.serving.registration import rows_of
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.show.served import comparison
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Tree, Verdict, Words, whole
-from gyakusan.show.wording import duration, gib, home
+from gyakusan.show.wording import gib, home
 
 LONGEST = 10 * 365 * 86_400.0
 """No server runs for ten years: an entry that says so does not know. [s]"""
@@ -52,7 +52,7 @@ def _row(entry: RunningServer, live: Live | None, now: datetime) -> tuple[Cell, 
         _people(entry, live),
         gib(entry.bytes) if entry.bytes else "?",
         urllib.parse.urlsplit(entry.url).netloc,
-        _up(entry, now),
+        _up(entry, live, now),
     )
 
 
@@ -91,11 +91,13 @@ def _models(entry: RunningServer) -> list[Fact]:
 
 
 def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
-    """Return how long one server has run, or that it is loading."""
+    """Return how long one server has run, or that it is loading, or starts again."""
     if not entry.ready:
         return say("{name} is loading its model.", name=entry.name)
     seconds = age(entry, now)
     time = "?" if seconds is None else duration(seconds)
+    if live is not None and live.starting:
+        return say("{name} runs for {time}; its server has ended and starts again.", name=entry.name, time=time)
     if live is not None and live.restarts == 1:
         return say("{name} runs for {time}, and was started again once.", name=entry.name, time=time)
     if live is not None and live.restarts:
@@ -155,9 +157,11 @@ def unit_written(file: Path) -> Tree:
     return verdict, Pause(), Facts(facts)
 
 
-def _up(entry: RunningServer, now: datetime) -> Words:
+def _up(entry: RunningServer, live: Live | None, now: datetime) -> Words:
     if not entry.ready:
         return say("loading")
+    if live is not None and live.starting:
+        return say("starts again")
     seconds = age(entry, now)
     return "?" if seconds is None else duration(seconds)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from gyakusan.message import Listed, Message, people, say
-from gyakusan.planning.select.missed_figures import reached, reached_wait
+from gyakusan.message import Listed, Message, people, say, typed_duration
+from gyakusan.planning.select.missed_figures import reached, reached_time
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
@@ -134,9 +134,9 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
             )
         case "wait":
             return say(
-                "The wait decides: the shortest is {has} s at the high end, and {wants} s are the limit.",
-                has=reached_wait(has),
-                wants=f"{wants:g}",
+                "The wait decides: the shortest is {has} at the high end, and {wants} is the limit.",
+                has=reached_time(has),
+                wants=typed_duration(wants),
             )
         case "money" if why.has is not None:
             return say("The price decides: the cheapest that does costs {amount}.", amount=amounts(answer).words(has))

@@ -13,7 +13,7 @@ from gyakusan.core.quality import BOTTOM, TOP, Score
 from gyakusan.doors.files import expanded
 from gyakusan.engines import base
 from gyakusan.engines.registry import engine
-from gyakusan.message import Listed, Message, say
+from gyakusan.message import Listed, Message, duration, say
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.show.tree import Command, Text, Words, whole
 from gyakusan.units import GIB
@@ -41,11 +41,10 @@ def interval(pace: SpeedEstimate | None, name: str) -> str:
 
 
 def first_token(pace: SpeedEstimate | None) -> Words:
-    """Return the time to the first token: "1.8 s"; "?" where it is not known."""
+    """Return the time to the first token: "1.8 s", "6 min 52 s"; "?" where it is not known."""
     if pace is None:
         return "?"
-    seconds = pace.ttft.value
-    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
+    return duration(pace.ttft.value)
 
 
 def quality(score: Score) -> str:
@@ -164,13 +163,3 @@ def home(path: Path) -> str:
         return str(Path("~") / path.relative_to(expanded("~")))
     except ValueError:
         return str(path)
-
-
-def duration(seconds: float) -> Message:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return say("{n} s", n=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)

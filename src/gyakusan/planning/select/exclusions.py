@@ -11,11 +11,11 @@ from msgspec import Struct
 from gyakusan.catalog import listing
 from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import reads_images
-from gyakusan.message import Message, say
+from gyakusan.message import Message, say, typed_duration
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.missed_figures import at_least_time, at_most
 from gyakusan.units import format_bytes
 
 PERMISSIVE = ("apache-2.0", "mit", "bsd", "cc-by-4.0")
@@ -141,11 +141,11 @@ def closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Miss:
         return Miss("speed", say("how fast it would be is not known here"), None, request.speed or None)
     if request.speed and speed < request.speed:
         template = "{has} tokens/s for each user at the low end, and you asked for {asked}"
-        facts = {"has": at_most(speed), "asked": f"{request.speed:g}"}
+        facts: dict[str, object] = {"has": at_most(speed), "asked": f"{request.speed:g}"}
         return Miss("speed", Message(template, facts), speed, request.speed)
     if request.max_ttft is not None and wait > request.max_ttft:
-        template = "the first token takes {has} s at the high end, and you asked for {asked}"
-        facts = {"has": at_least(wait), "asked": f"{request.max_ttft:g}"}
+        template = "the first token takes {has} at the high end, and you asked for {asked}"
+        facts = {"has": at_least_time(wait), "asked": typed_duration(request.max_ttft)}
         return Miss("wait", Message(template, facts), wait, request.max_ttft)
     if request.arrivals is not None:
         return Miss(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from gyakusan.message import Message, duration, say
+
 
 def at_most(value: float, digits: int = 1) -> str:
     """Return a figure that misses a floor, rounded down: it never reads as if it reached it."""
@@ -16,6 +18,13 @@ def at_least(value: float) -> str:
     return f"{math.ceil(10 * value) / 10:.1f}" if math.isfinite(value) else "?"
 
 
+def at_least_time(value: float) -> Message | str:
+    """Return a time [s] that exceeds a limit, rounded up; "?" where it is not known, which exceeds every limit."""
+    if not math.isfinite(value):
+        return "?"
+    return say("{n} s", n=at_least(value)) if value < 59.9 else duration(math.ceil(value))
+
+
 def reached(value: float) -> str:
     """Return a figure that is reached, rounded down: typed as a floor it is kept. Whole from 10 on, else to 0.1."""
     return f"{math.floor(value)}" if value >= 10 else f"{math.floor(10 * value) / 10:.1f}"
@@ -24,6 +33,11 @@ def reached(value: float) -> str:
 def reached_wait(value: float) -> str:
     """Return a wait that is kept, rounded up: typed as a limit it is kept. Whole from 10 s on, else to 0.01 s."""
     return f"{math.ceil(value)}" if value >= 10 else f"{math.ceil(100 * value) / 100:.2f}"
+
+
+def reached_time(value: float) -> Message:
+    """Return a wait [s] that is kept, rounded up, as people say it."""
+    return say("{n} s", n=reached_wait(value)) if value <= 59 else duration(math.ceil(value))
 
 
 def kept_floor(value: float) -> str:

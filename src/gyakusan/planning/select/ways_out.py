@@ -17,7 +17,7 @@ from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.missed_figures import reached, reached_wait
+from gyakusan.planning.select.missed_figures import reached, reached_time, reached_wait
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
@@ -276,7 +276,7 @@ def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, 
             )
         case "max_ttft" if value is not None and request.max_ttft:
             effort = math.log2(value / request.max_ttft)
-            return say("{n} s to the first token", n=f"{value:g}"), f"--first {value:g}", effort
+            return say("{n} to the first token", n=reached_time(value)), f"--first {value:g}", effort
         case "engines" if request.engines:
             return say("any server"), "--engine all", 0.5
         case "licenses" if request.licenses:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gyakusan.message import Listed, Message, say
+from gyakusan.message import Listed, Message, duration, say
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import P_BETTER_MIN, PlanDifference, plan_difference
@@ -151,6 +151,8 @@ def _numbers(answer: Recommendation, both: Standing, figure: Figure) -> dict[str
     mine, its = both.pair(figure)
     if figure == "price":
         return {"mine": _money(answer, mine), "its": _money(answer, its)}
+    if figure == "ttft":
+        return {"mine": duration(mine), "its": duration(its)}
     return {"mine": short(mine), "its": short(its)}
 
 
@@ -167,7 +169,7 @@ def _worse(answer: Recommendation, both: Standing, figure: Figure) -> Message:
         case "answer":
             return say("slower ({mine} against {its} tokens/s of answer)", **facts)
         case "ttft":
-            return say("later with the first token ({mine} against {its} s)", **facts)
+            return say("later with the first token ({mine} against {its})", **facts)
         case "price":
             return say("dearer ({mine} against {its})", **facts)
         case "spare":
@@ -183,7 +185,7 @@ def _better(answer: Recommendation, both: Standing, figure: Figure) -> Message:
         case "answer":
             return say("faster ({mine} against {its} tokens/s of answer)", **facts)
         case "ttft":
-            return say("earlier with the first token ({mine} against {its} s)", **facts)
+            return say("earlier with the first token ({mine} against {its})", **facts)
         case "price":
             return say("cheaper ({mine} against {its})", **facts)
         case "spare":
@@ -216,7 +218,7 @@ def _pair(figure: Figure, facts: Mapping[str, object]) -> Message:
         case "speed":
             return say("{mine} against {its} tokens/s", **facts)
         case "ttft":
-            return say("first token after {mine} against {its} s", **facts)
+            return say("first token after {mine} against {its}", **facts)
         case "spare":
             return say("{mine} against {its} GiB to spare", **facts)
         case _:

@@ -10,12 +10,12 @@ import numpy as np
 from msgspec import structs
 
 from gyakusan.catalog.devices import machine_records
-from gyakusan.message import Message, say
+from gyakusan.message import Message, say, typed_duration
 from gyakusan.planning.candidates.hardware import HardwareOption, Rejected
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.missed_figures import at_least_time, at_most
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.why_not_fit import rounded_up
 from gyakusan.planning.select.why_not_reason import Reason
@@ -73,7 +73,7 @@ def nothing_holds(answer: Recommendation, request: PlanRequest, options: Sequenc
 def _floor(request: PlanRequest, name: str, best: float, fastest: float, earliest: float) -> Reason:
     """Return the floor that nothing keeps: of quality [points], speed [tokens/s] or wait [s]; else that none keeps all."""
     if request.quality is not None and best < request.quality:
-        facts = {"name": name, "has": at_most(best, 0), "asked": f"{request.quality:g}"}
+        facts: dict[str, object] = {"name": name, "has": at_most(best, 0), "asked": f"{request.quality:g}"}
         sentence = say("{name} is left out: the best that fits has {has} points, and you asked for {asked}.", **facts)
         return Reason("quality", sentence, "quality", best, request.quality)
     if request.speed and fastest < request.speed:
@@ -83,9 +83,9 @@ def _floor(request: PlanRequest, name: str, best: float, fastest: float, earlies
         )
         return Reason("speed", sentence, "speed", fastest, request.speed)
     if request.max_ttft is not None and earliest > request.max_ttft:
-        facts = {"name": name, "has": at_least(earliest), "asked": f"{request.max_ttft:g}"}
+        facts = {"name": name, "has": at_least_time(earliest), "asked": typed_duration(request.max_ttft)}
         sentence = say(
-            "{name} is left out: the first token takes {has} s at the high end or more, and you asked for {asked}.",
+            "{name} is left out: the first token takes {has} at the high end or more, and you asked for {asked}.",
             **facts,
         )
         return Reason("wait", sentence, "ttft", earliest, request.max_ttft)

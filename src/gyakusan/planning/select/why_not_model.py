@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import structs
 
 from gyakusan.core.arrays import IntArray
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say, typed_duration
 from gyakusan.planning.candidates.model_table import CatalogModel
 from gyakusan.planning.candidates.reasoning_modes import UNPUBLISHED
 from gyakusan.planning.evaluate.results import SweepResult
@@ -16,7 +16,7 @@ from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import closest_miss, model_filter_reason
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.missed_figures import at_least, at_most, kept_floor, kept_limit
+from gyakusan.planning.select.missed_figures import at_least_time, at_most, kept_floor, kept_limit
 from gyakusan.planning.select.pace_relaxations import keeps_pace
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import rank_candidates
@@ -143,10 +143,10 @@ def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
     if wait <= longest:
         return None
     sentence = say(
-        "{name} is left out: the first token takes {n} s, and after {limit} s comes last (default); {options} admits it.",
+        "{name} is left out: the first token takes {n}, and after {limit} comes last (default); {options} admits it.",
         name=plan.name,
-        n=at_least(wait),
-        limit=f"{longest:g}",
+        n=at_least_time(wait),
+        limit=duration(longest),
         options=_admitting(plan, too_slow=False, too_late=True),
     )
     return Reason("wait", sentence, "ttft", wait, longest, 1)
@@ -177,7 +177,7 @@ def _below_floor(answer: Recommendation, model: int, tier: int) -> Reason | None
     tested = np.flatnonzero(free.cells.tier <= tier)
     if not len(tested):
         return None
-    facts = {"name": free.columns.models[model].name}
+    facts: dict[str, object] = {"name": free.columns.models[model].name}
     speed, wait = float(free.cells.tokens_per_s_low[tested].max()), float(free.cells.ttft_high[tested].min())
     if speed < request.speed:
         facts |= {"has": at_most(speed), "asked": f"{request.speed:g}"}
@@ -188,9 +188,9 @@ def _below_floor(answer: Recommendation, model: int, tier: int) -> Reason | None
         return Reason("speed", sentence, "speed", speed, request.speed)
     if request.max_ttft is None or wait <= request.max_ttft:
         return None
-    facts |= {"has": at_least(wait), "asked": f"{request.max_ttft:g}"}
+    facts |= {"has": at_least_time(wait), "asked": typed_duration(request.max_ttft)}
     sentence = say(
-        "{name} is left out: with 4 bits or more the first token takes {has} s at the high end, and you asked for {asked}.",
+        "{name} is left out: with 4 bits or more the first token takes {has} at the high end, and you asked for {asked}.",
         **facts,
     )
     return Reason("wait", sentence, "ttft", wait, request.max_ttft)
