@@ -67,3 +67,13 @@ def test_both_pages_show_the_same_quality(client: TestClient) -> None:
     assert shown
     assert tile
     assert tile[1] == shown[1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"), [("500", r">\d[\d.]* <span class=\"unit\">s<"), ("100000", r">\d+ min( \d+ s)?</dd>")]
+)
+def test_a_long_first_token_is_told_in_minutes(client: TestClient, prompt: str, told: str) -> None:
+    asked = {"model": "qwen3-8b", "device": "M4 Max 128GB", "context": "131072", "prompt": prompt}
+    text = client.get(address("/fit", **asked)).text
+    tile = text.partition("First token after</dt>")[2][:120]
+    assert re.search(told, tile), tile

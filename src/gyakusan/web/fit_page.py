@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import has_systemd, service, shell_line
 from gyakusan.errors import GyakusanError
 from gyakusan.exports.export import export
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, duration, people, say
 from gyakusan.models.given import PREFIX
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
@@ -29,7 +29,7 @@ from gyakusan.python.inspection import Inspection
 from gyakusan.show import ledger as ledgers
 from gyakusan.show.charts.drawing import NARROW
 from gyakusan.show.charts.memory_bar import memory_bar
-from gyakusan.show.tree import Tell
+from gyakusan.show.tree import Tell, Words
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.web import answers
 from gyakusan.web.choices import TASK_TEXTS, device_names, engine_names, model_names
@@ -237,11 +237,11 @@ def _room(found: Inspection) -> Message | None:
     return say("There is room for {context} tokens for {now}, or {people} at {tokens} tokens.", **told)
 
 
-def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, str, Message | None, Message]]:
+def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, Words, Message | None, Message]]:
     """Yield label, figure, unit and remark of each tile. What does not start has no speed."""
     speed, starts = found.speed, found.fit != "short" and not found.refusals
     turn = found.assessment.turn
-    rows = (
+    rows: tuple[tuple[Message, str, Message | None, Callable[[float], Words]], ...] = (
         (say("Answer, per person"), "decode_each", say("tokens/s"), rate),
         (say("Reading the prompt"), "prefill", say("tokens/s"), rate),
         (say("First token after"), "ttft", say("s"), seconds),
@@ -256,6 +256,8 @@ def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, st
             yield label, "-", None, reason
             continue
         figure = getattr(speed, name)
+        if name == "ttft" and round(figure.value) >= 60:
+            unit, said = None, duration
         told = {"low": said(figure.low), "high": said(figure.high), "prompt": f"{turn.prompt:,.0f}"}
         yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)
     metric = ranking_metric(query.task or "chat", query.language)
