@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from msgspec import structs
 
@@ -55,45 +56,34 @@ def pace_relaxations(
 
 def _of_the_request(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     """Yield fewer people, less context with the same prompts, shorter prompts: each the most that works."""
-    users = 0
-    if request.arrivals is None:
-        users = largest_working(
-            lambda n: works(structs.replace(request, users=n)), request.users // 2, too_large=request.users
-        )
-    if users:
+    workload = request.workload
+    if request.arrivals is None and (users := _most(request, works, "users", request.users)):
         sentence = say(
             "The limits of speed are kept with {people} (--users {option}).", people=people(users), option=users
         )
         yield Relaxation(sentence, {"users": users})
-    workload = request.workload
-    context = largest_working(
-        lambda n: works(structs.replace(request, context=n)),
-        workload.context // 2,
-        least=workload.prompt_tokens + workload.output_tokens,
-        step=CONTEXT_STEP,
-        too_large=workload.context,
-    )
-    if context:
+    least = workload.prompt_tokens + workload.output_tokens
+    if context := _most(request, works, "context", workload.context, least, CONTEXT_STEP):
         sentence = say(
-            "The limits of speed are kept with {n} tokens of context (--context {option}).",
-            n=f"{context:,}",
-            option=context,
+            "The limits of speed are kept with {n} tokens of context (--context {option}).", **_number(context)
         )
         yield Relaxation(sentence, {"context": context})
-    prompt = largest_working(
-        lambda n: works(structs.replace(request, prompt_tokens=n)),
-        workload.prompt_tokens // 2,
-        least=workload.prompt_tokens // LEAST_SHARE,
-        step=PROMPT_STEP,
-        too_large=workload.prompt_tokens,
-    )
-    if prompt:
+    prompts = workload.prompt_tokens
+    if prompt := _most(request, works, "prompt_tokens", prompts, prompts // LEAST_SHARE, PROMPT_STEP):
         sentence = say(
-            "The limits of speed are kept with prompts of {n} tokens (--prompt {option}).",
-            n=f"{prompt:,}",
-            option=prompt,
+            "The limits of speed are kept with prompts of {n} tokens (--prompt {option}).", **_number(prompt)
         )
         yield Relaxation(sentence, {"prompt_tokens": prompt})
+
+
+def _most(request: PlanRequest, works: Works, field: str, now: int, least: int = 1, step: int = 1) -> int:
+    """Return the largest number below what a field has now with which the limits are kept, 0 if none is."""
+
+    def kept(number: int) -> bool:
+        changes: dict[str, Any] = {field: number}
+        return works(structs.replace(request, **changes))
+
+    return largest_working(kept, now // 2, least=least, step=step, too_large=now)
 
 
 def _bought(request: PlanRequest, option: HardwareOption, rates: ExchangeRates) -> Relaxation:
@@ -106,3 +96,8 @@ def _bought(request: PlanRequest, option: HardwareOption, rates: ExchangeRates) 
             say("The limits of speed are kept from {price}: {machine} in a PC you own.", **facts), {"budget": price}
         )
     return Relaxation(say("The limits of speed are kept from {price}: {machine}.", **facts), {"budget": price})
+
+
+def _number(tokens: int) -> dict[str, object]:
+    """Return a number of tokens for people and as it is typed."""
+    return {"n": f"{tokens:,}", "option": tokens}
