@@ -7,7 +7,7 @@ from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.core.machine import Device, Machine
-from gyakusan.planning.nodes.single import option
+from gyakusan.planning.nodes.answers import option
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
