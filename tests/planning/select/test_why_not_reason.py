@@ -58,6 +58,16 @@ def ahead(figure: str, its: float, mine: float) -> bool:
     return its < mine if figure in SMALLER_IS_BETTER else its > mine
 
 
+def in_seconds(text: str) -> str:
+    """Return a sentence with times in seconds: 412 for "6 min 52 s"."""
+
+    def seconds(found: re.Match[str]) -> str:
+        hours, minutes, more, rest = (int(n or 0) for n in found.groups())
+        return str(3600 * hours + 60 * (minutes + more) + rest)
+
+    return re.sub(r"(\d+) h(?: (\d+) min)?|(\d+) min(?: (\d+) s)?", seconds, text)
+
+
 @pytest.mark.parametrize("number", range(len(QUESTIONS)))
 def test_every_reason_is_true(number: int) -> None:
     found = answer(number)
@@ -94,7 +104,7 @@ def _figures_are_true(found: Recommendation, why: WhyNot) -> None:
         assert ahead(reason.figure, reason.wants, reason.has), text
         told = [
             float(n.replace(",", ""))
-            for n in re.findall(r"(?<![\w.])\d[\d,.]*\d|(?<![\w.])\d", text.split(":", 1)[1].split(";")[0])
+            for n in re.findall(r"(?<![\w.])\d[\d,.]*\d|(?<![\w.])\d", in_seconds(text.split(":", 1)[1].split(";")[0]))
         ]
         assert told[-1] == pytest.approx(reason.wants)
         assert ahead(reason.figure, told[-1], told[-2]), text
