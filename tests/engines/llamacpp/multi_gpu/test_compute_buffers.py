@@ -71,7 +71,11 @@ def alone_rows() -> dict[str, list[tuple[dict[str, Any], Settings]]]:
 ALONE = alone_rows()
 
 
-@pytest.mark.parametrize("architecture", sorted(WIRING))
+MADE_UP = {"granitehybrid"}
+"""No published model of it was recorded: ggml_simulation/test_mamba2.py judges it on made-up shapes."""
+
+
+@pytest.mark.parametrize("architecture", sorted(set(WIRING) - MADE_UP))
 def test_on_one_device_the_simulation_is_the_record(architecture: str) -> None:
     rows = ALONE[architecture]
     assert len(rows) >= 20
