@@ -15,10 +15,18 @@ from gyakusan.core.roofline import closed_loop
 from gyakusan.planning.nodes.link import Link
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 
-HEADERS = 8000.0 + 1728.0
+HEADERS = 8000.0 + 1728.0 - 512.0
 """Bytes of a decode step beside hidden states and masks, both ways: measured, see above. [B]"""
 VALUE = 4.0
-"""Of the hidden state and of the mask as they are sent. Source: llama.cpp b11434, ggml-rpc.cpp, F32 tensors as they are. [B]"""
+"""Of the hidden state as it is sent. Source: llama.cpp b11434, ggml-rpc.cpp, F32 tensors as they are. [B]"""
+MASK, CELLS = 2.0, 256
+"""Bytes of the mask for a token and a cell, F16 under flash attention, and to how many cells it is filled up.
+
+Source: llama.cpp b11312, llama-graph.cpp (build_attn_inp_kq_mask), llama-kv-cache.cpp (get_n_kv).
+"""
+GRAPH = 13_700.0
+"""Bytes of a layer in the graph, which is sent anew whenever its shape changes: with each chunk of a prompt, with the first token
+of an answer, and each CELLS tokens of it. Measured with llama.cpp b11312 (November 2026): SmolLM2's 30 layers are 410 kB. [B]"""
 
 
 class Turn(Struct, frozen=True):
@@ -30,6 +38,7 @@ class Turn(Struct, frozen=True):
     depth: mean length of a conversation while it is answered [tokens]
     chunk: prompt tokens that are computed at once [tokens]
     width: of the hidden state [values]
+    layers: of the model
     """
 
     users: int
@@ -38,19 +47,33 @@ class Turn(Struct, frozen=True):
     depth: float
     chunk: float
     width: float
+    layers: float = 0.0
 
 
 def step_hop(turn: Turn, workers: int, link: Link) -> float:
     """Return the time of the network in one decode step of all users [s]."""
-    size = HEADERS + turn.users * VALUE * (2 * turn.width + turn.depth)
+    graphs = _graph(turn, workers) * (1 / CELLS + 1 / max(1.0, turn.answer))
+    size = HEADERS + turn.users * (2 * VALUE * turn.width + _mask(turn.depth)) + graphs
     return workers * (link.latency + link.time(size))
 
 
 def prompt_hop(turn: Turn, workers: int, link: Link) -> float:
-    """Return the time of the network in one prompt: hidden states both ways and a mask, chunk by chunk [s]."""
+    """Return the time of the network in one prompt: graph, hidden states both ways and a mask, chunk by chunk [s]."""
     chunks = -(-turn.prompt // turn.chunk)
-    size = chunks * HEADERS + turn.prompt * VALUE * (2 * turn.width + turn.depth)
+    before = max(0.0, turn.depth - turn.prompt - turn.answer / 2)
+    mask = _mask(before + (turn.prompt + min(turn.chunk, turn.prompt)) / 2)
+    size = chunks * (HEADERS + _graph(turn, workers)) + turn.prompt * (2 * VALUE * turn.width + mask)
     return workers * (chunks * 2 * link.latency + size / link.bandwidth)
+
+
+def _mask(length: float) -> float:
+    """Return the bytes of the mask of one token in a conversation of some length [B]."""
+    return MASK * CELLS * -(-length // CELLS)
+
+
+def _graph(turn: Turn, workers: int) -> float:
+    """Return the bytes of the graph of the layers that are on one worker; the server has its own part [B]."""
+    return GRAPH * turn.layers / (workers + 1)
 
 
 def chained(parts: Sequence[tuple[SpeedEstimate, float]], turn: Turn, hop: float, prompt_time: float) -> SpeedEstimate:
