@@ -157,7 +157,7 @@ def test_a_cache_of_four_bits() -> None:
 
 
 def test_copies_are_named_where_every_gpu_keeps_every_token() -> None:
-    """A latent cache is whole on each tensor-parallel GPU; copies with spread experts keep each token once."""
+    """A latent cache is whole on each tensor-parallel GPU; attention by data parallel with spread experts keeps a token once."""
     whole = price("deepseek-v3.1", "8x H200", quantization="fp8")
     said = next(str(n) for n in whole.notes if "keeps every token" in str(n))
     copies = price(
