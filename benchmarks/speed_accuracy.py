@@ -46,9 +46,11 @@ def reports(paths: Sequence[Path], leave_out: Sequence[str | None]) -> dict[str 
     table = rows.table([row for some in read for row in some])
     fresh = {row["source_id"] for some in read[1:] for row in some}
     seen = judge.used(table.observations)
-    every = judge.all_left_out(seen) if any(leave_out) else {}
+    every = judge.all_left_out(seen) if any(leave_out) else None
     return {
-        left: _report(table, fresh, *(committed(seen) if left is None else refitted(seen, left, every)))
+        left: _report(
+            table, fresh, *(committed(seen) if left is None or every is None else refitted(seen, left, every))
+        )
         for left in leave_out
     }
 
@@ -85,19 +87,19 @@ def committed(seen: Sequence[Observation], fitted: FittedConstants | None = None
     return predicted, error <= np.log(factors)
 
 
-def refitted(seen: Sequence[Observation], leave_out: str, every: judge.Left) -> tuple[Array, Array]:
+def refitted(seen: Sequence[Observation], leave_out: str, every: tuple[Array, Array]) -> tuple[Array, Array]:
     """The same with constants that never saw the group of a row, and intervals that never saw its fold.
 
-    every: predictions that left something out (judge.all_left_out), of which the intervals are made as those that we ship
+    every: predictions that left each source out (judge.all_left_out), of which the intervals are made as those that we ship
     """
-    predicted, fold = every.get(leave_out) or judge.left_out(seen, judge.GROUPS[leave_out])
+    predicted, fold = every if leave_out == judge.LEFT else judge.left_out(seen, judge.GROUPS[leave_out])
     known = judge.evidence_left(seen, fold)
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     inside = np.zeros(len(seen), bool)
     for number in np.unique(fold):
         rest = fold != number
-        kept = {left: (said[rest], folds[rest]) for left, (said, folds) in every.items()}
-        factors = judge.calibrated([o for o, r in zip(seen, rest, strict=True) if r], kept)
+        others = [o for o, r in zip(seen, rest, strict=True) if r]
+        factors = judge.calibrated(judge.errors_of(others, every[0][rest], every[1][rest]))
         for i in np.flatnonzero(~rest):
             inside[i] = error[i] <= np.log(_factor(seen[i], known[i], factors))
     return predicted, inside

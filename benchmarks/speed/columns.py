@@ -14,7 +14,7 @@ from msgspec import structs
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
 from gyakusan.catalog.speed_constants import Situation, device_rates, labels, together
-from gyakusan.core.arrays import Array
+from gyakusan.core.arrays import Array, IntArray
 from gyakusan.core.records import field_names
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 
@@ -50,6 +50,29 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.log)
+
+    def some(self, places: IntArray) -> Columns:
+        """The entries at `places`, weighed among themselves."""
+        seen = [self.observations[i] for i in places]
+        cells = np.unique(self.cells[places], return_inverse=True)[1]
+        return Columns(
+            observations=seen,
+            demand=_taken(self.demand, places),
+            device=_taken(self.device, places),
+            users=self.users[places],
+            prompt=self.prompt[places],
+            answer=self.answer[places],
+            piece=self.piece[places],
+            attention=self.attention[places],
+            log=self.log[places],
+            weight=weights(cells, [o.source for o in seen]),
+            labels={level: values[places] for level, values in self.labels.items()},
+            server=self.server[places],
+            absorbed=self.absorbed[places],
+            cells=cells,
+            started=self.started[places],
+            together=self.together[places],
+        )
 
 
 def situation(seen: Observation) -> Situation:
@@ -131,7 +154,12 @@ def _demand(seen: Sequence[Observation]) -> ModelDemand:
     return _stacked(
         [
             ModelDemand(
-                r.shape, r.dense_bytes, r.expert_bytes, r.cache(o.context, o.cache), r.attention(1, o.context), r.state
+                shape=r.shape,
+                dense_bytes=r.dense_bytes,
+                expert_bytes=r.expert_bytes,
+                cache=r.cache(o.context, o.cache),
+                attend=r.attention(1, o.context),
+                state=r.state * (o.conversations or o.users) / o.users,
             )
             for o in seen
             for r in (o.subject.traffic,)
@@ -153,6 +181,15 @@ def _stacked(records: Sequence[T]) -> T:
         first, **{n: _stacked(c) if field_names(c[0]) else np.array(c, float) for n, c in columns.items()}
     )
     return stacked
+
+
+def _taken(record: T, places: IntArray) -> T:
+    """The entries at `places` of a record of arrays."""
+    fields = {name: getattr(record, name) for name in field_names(record)}
+    kept: T = structs.replace(
+        record, **{n: v[places] if isinstance(v, np.ndarray) else _taken(v, places) for n, v in fields.items()}
+    )
+    return kept
 
 
 def weights(cells: Array, sources: Sequence[str], power: float = 0.7, cap: float = 120.0) -> Array:

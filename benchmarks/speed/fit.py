@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.columns import SOURCE, Array, Columns
-from gyakusan.catalog.speed_constants import STEADY
+from gyakusan.catalog.speed_constants import SERVERS, STEADY, scan
+from gyakusan.core.arrays import IntArray
 from gyakusan.core.roofline import SpeedConstants, decode_step, first_token, later_token, prefill_time
 
 NOISE = 0.12
@@ -90,6 +91,7 @@ PREFILL: Spec = {
     "stream": (0.57, 0.3, {}),
     "attention": (0.2, 0.6, {"backend": 0.2, "family": 0.048, "build": 0.4, "build model": 0.08, "era": 0.2}),
     "chunk": (0.0001, 0.8, {"backend": 1, "family": 0.3}),
+    "scan": (1.0, 1.0, {"backend": 0.7, SOURCE: 0.2}),
     "bus": (6e10, 1, {"link": 1, "family": 0.4}),
     "start": (0.02, 1, {"engine": 0.7, "style": 0.2}),
     "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 1}),
@@ -122,19 +124,21 @@ class Fit:
         self.mean, self.sd = np.array(mean), np.array(sd)
         self.theta = self.mean.copy()
 
-    def places(self, data: Columns, *, sources: bool = True) -> dict[str, Array]:
+    def places(self, data: Columns, *, sources: bool = True) -> dict[str, IntArray]:
         """constant -> matrix of places in theta, one row for each level; the place after the last holds 0."""
         none = len(self.theta)
+        known = {level: np.unique(values, return_inverse=True) for level, values in data.labels.items()}
         out = {}
         for name, levels in self.index.items():
             rows = [np.full(len(data), levels["base"][""])]
             for level, labels in levels.items():
                 if level != "base" and (sources or level != SOURCE):
-                    rows.append(np.array([labels.get(v, none) for v in data.labels[level]]))
+                    found, entry = known[level]
+                    rows.append(np.array([labels.get(v, none) for v in found], int)[entry])
             out[name] = np.stack(rows)
         return out
 
-    def values(self, places: Mapping[str, Array], theta: Array | None = None) -> dict[str, Array]:
+    def values(self, places: Mapping[str, IntArray], theta: Array | None = None) -> dict[str, Array]:
         """The logarithm of each constant, for every entry."""
         full = np.append(self.theta if theta is None else theta, 0.0)
         return {name: full[rows].sum(axis=0) for name, rows in places.items()}
@@ -154,10 +158,10 @@ def run(fit: Fit, data: Columns, predict: Predict, *, steps: int = 150, start: F
     if start is not None:
         _take(fit, start)
     places = fit.places(data)
-    root = np.sqrt(data.weight)
+    terms, root = Terms.of(places, len(fit.theta)), np.sqrt(data.weight)
     quiet, damping, state = 0, 1e-2, _state(fit, fit.theta, data, predict, places, root)
     for _ in range(steps):
-        slopes = _slopes(fit, data, predict, places, root, state)
+        slopes = _slopes(data, predict, terms, root, state)
         prior = (fit.theta - fit.mean) / fit.sd
         gradient = slopes.back(state[1]) + prior / fit.sd
         for _ in range(12):
@@ -186,7 +190,7 @@ def _take(fit: Fit, other: Fit) -> None:
 
 
 def _state(
-    fit: Fit, theta: Array, data: Columns, predict: Predict, places: Mapping[str, Array], root: Array
+    fit: Fit, theta: Array, data: Columns, predict: Predict, places: Mapping[str, IntArray], root: Array
 ) -> tuple[float, Array, Array, dict[str, Array]]:
     """Cost, robust errors, plain predictions (logarithms), constants (logarithms)."""
     logs = fit.values(places, theta)
@@ -198,28 +202,59 @@ def _state(
 
 
 @dataclass(frozen=True, slots=True)
-class Slopes:
-    """The Jacobian of the robust errors, of which each entry has one number for each of its parameters.
+class Terms:
+    """Which parameters make each constant of each entry: entries of one constant with the same labels share a term.
 
-    places: of the parameters (levels, entries); values: slopes (levels, entries); number: of parameters
+    term: of each constant of each entry (constants, entries); places: of the parameters of each term (levels, terms), the
+    place after the last where a term has fewer; number: of parameters
     """
 
-    places: Array
-    values: Array
+    term: IntArray
+    places: IntArray
     number: int
+
+    @classmethod
+    def of(cls, places: Mapping[str, IntArray], number: int) -> Terms:
+        """Find the distinct terms. places: constant -> of its parameters (levels, entries), as Fit.places gives them."""
+        term, kept, before = [], [], 0
+        most = max(len(m) for m in places.values())
+        for matrix in places.values():
+            found, inverse = np.unique(matrix, axis=1, return_inverse=True)
+            term.append(inverse.ravel() + before)
+            kept.append(np.concatenate([found, np.full((most - len(found), found.shape[1]), number)]))
+            before += found.shape[1]
+        return cls(np.stack(term), np.concatenate(kept, axis=1), number)
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """The Jacobian of the robust errors.
+
+    terms: see Terms; values: slopes of each constant of each entry (constants, entries)
+    """
+
+    terms: Terms
+    values: Array
 
     def forward(self, theta: Array) -> Array:
         """Change of every error when the parameters change by theta."""
-        change: Array = (self.values * np.append(theta, 0.0)[self.places]).sum(axis=0)
+        moved = np.append(theta, 0.0)[self.terms.places].sum(axis=0)
+        change: Array = np.einsum("ij,ij->j", self.values, moved[self.terms.term])
         return change
 
     def back(self, errors: Array) -> Array:
         """The transposed product."""
-        return np.bincount(self.places.ravel(), (self.values * errors).ravel(), self.number + 1)[:-1]
+        return self._gathered(self.values * errors)
 
     def curvature(self, prior: Array) -> Array:
         """The diagonal of the equations, of which each place of an entry counts alone."""
-        return np.bincount(self.places.ravel(), (self.values**2).ravel(), self.number + 1)[:-1] + prior
+        return self._gathered(self.values**2) + prior
+
+    def _gathered(self, each: Array) -> Array:
+        """The sum over all entries for every parameter. each: of every constant of every entry (constants, entries)."""
+        places = self.terms.places
+        term = np.bincount(self.terms.term.ravel(), each.ravel(), places.shape[1])
+        return np.bincount(places.ravel(), np.tile(term, len(places)), self.terms.number + 1)[:-1]
 
     def solve(self, prior: Array, damping: float, right: Array, tolerance: float = 1e-6) -> Array:
         """Levenberg-Marquardt's step by conjugate gradients, each parameter scaled by its own curvature.
@@ -228,7 +263,7 @@ class Slopes:
         """
         curvature = self.curvature(prior)
         ridge, scale = prior + damping * curvature, (1 + damping) * curvature
-        step, left = np.zeros(self.number), right.copy()
+        step, left = np.zeros(len(right)), right.copy()
         scaled = left / scale
         way, size = scaled.copy(), float(left @ scaled)
         enough = tolerance * size
@@ -245,10 +280,9 @@ class Slopes:
 
 
 def _slopes(
-    fit: Fit,
     data: Columns,
     predict: Predict,
-    places: Mapping[str, Array],
+    terms: Terms,
     root: Array,
     state: tuple[float, Array, Array, dict[str, Array]],
 ) -> Slopes:
@@ -258,11 +292,11 @@ def _slopes(
     radius = np.sqrt(np.maximum(2 * DELTA**2 * (bend - 1), 1e-12))
     slope = root / NOISE * np.where(radius > 1e-5, np.abs(error) / bend / np.maximum(radius, 1e-9), 1.0)
     values = []
-    for name, matrix in places.items():
+    for name in logs:
         moved = {k: v + (1e-4 if k == name else 0.0) for k, v in logs.items()}
         change = (np.log(predict(data, constants_of(data, moved))) - said) / 1e-4 * slope
-        values.append(np.broadcast_to(change, matrix.shape))
-    return Slopes(np.concatenate(list(places.values())), np.concatenate(values), len(fit.theta))
+        values.append(change)
+    return Slopes(terms, np.stack(values))
 
 
 def constants_of(data: Columns, logs: Mapping[str, Array]) -> SpeedConstants:
@@ -271,11 +305,15 @@ def constants_of(data: Columns, logs: Mapping[str, Array]) -> SpeedConstants:
 
 
 def read_first(data: Columns, values: Mapping[str, Array]) -> SpeedConstants:
-    """Constants from their values; those that follow from how prompts are taken and come are known (prompts_first)."""
+    """Constants from their values; those that follow from how prompts are taken, come and are computed are known.
+
+    catalog.speed_constants: prompts_first, scan
+    """
     known = {} if "queue" not in values else {"queue": 1.0, "busy": 0.0}
+    whole = {"scan": np.where(data.absorbed, values["scan"], scan(SERVERS[0])["scan"])} if "scan" in values else {}
     alone = {"queue": np.where(data.labels["style"] == STEADY, 0.0, values["queue"])} if known else {}
     waits = {name: np.where(data.together > 0, one, {**values, **alone}[name]) for name, one in known.items()}
-    return SpeedConstants(**{**values, **waits}, together=data.together)
+    return SpeedConstants(**{**values, **whole, **waits}, together=data.together)
 
 
 def prefill_of(data: Columns, k: SpeedConstants) -> Array:

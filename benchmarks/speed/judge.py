@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from benchmarks.speed.columns import Array, Columns, columns, merged
 from benchmarks.speed.fit import DECODE, PREFILL, Fit
 from benchmarks.speed.observation import Observation
 from gyakusan.catalog.speed_constants import Evidence, interval_slices, slice_of
+from gyakusan.core.arrays import BoolArray, IntArray
 from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, first_token, later_token
 
 ROUNDS = 2
@@ -37,17 +38,35 @@ def used(observations: Sequence[Observation]) -> list[Observation]:
     return [o for o in observations if o.source not in UNUSED]
 
 
-def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What is fitted: repetitions as one entry. first: prompts and first tokens; later: decode steps."""
+
+    first: Columns
+    later: Columns
+
+    @classmethod
+    def of(cls, observations: Sequence[Observation]) -> Timed:
+        """The columns of both groups."""
+        every = merged(used(observations))
+        first = [o for o in every if o.kind in ("prefill", "ttft")]
+        return cls(columns(first), columns([o for o in every if o.kind == "decode"]))
+
+    def where(self, kept: Callable[[Observation], bool]) -> Timed:
+        """The entries that `kept` says True of."""
+        both = (self.first, self.later)
+        return Timed(*(c.some(np.flatnonzero([kept(o) for o in c.observations])) for c in both))
+
+
+def fit_all(timed: Timed, *, steps: int = 150) -> Fits:
     """Both groups in turn: prompts wait for decode steps, decode steps wait for prompts."""
-    every = merged(used(observations))
-    first = columns([o for o in every if o.kind in ("prefill", "ttft")])
-    later = columns([o for o in every if o.kind == "decode"])
+    first, later = timed.first, timed.later
     wait = first.demand.dense_bytes / first.device.bandwidth / first.device.parallel
     prefill: Fit | None = None
     decode: Fit | None = None
     for _ in range(ROUNDS):
         prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps, start=prefill)
-        times = fitting.prefill_of(later, SpeedConstants(**prefill.constants(later)))
+        times = fitting.prefill_of(later, fitting.read_first(later, prefill.constants(later)))
         decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps, start=decode)
         wait = decode_step(first.demand, first.users, first.device, SpeedConstants(**decode.constants(first))).time
     assert prefill is not None
@@ -55,11 +74,8 @@ def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
     return Fits(prefill, decode)
 
 
-def predict(fits: Fits, observations: Sequence[Observation]) -> Array:
-    """Seconds for every observation, whatever its kind."""
-    if not observations:
-        return np.array([])
-    data = columns(observations)
+def predict(fits: Fits, data: Columns) -> Array:
+    """Seconds for every entry, whatever its kind."""
     k = fitting.read_first(data, {**fits.prefill.constants(data), **fits.decode.constants(data)})
     return seconds(data, k)
 
@@ -93,10 +109,11 @@ def left_out(
         load[best] += groups[name] ** 0.5
     place = np.array([fold[key(o)] for o in observations])
     out = np.full(len(observations), np.nan)
+    every, timed = columns(observations), Timed.of(observations)
     for number in range(folds):
-        test = [o for o, p in zip(observations, place, strict=True) if p == number]
-        train = [o for o, p in zip(observations, place, strict=True) if p != number]
-        out[place == number] = predict(fit_all(train, steps=LEFT_STEPS), test)
+        test = np.flatnonzero(place == number)
+        fits = fit_all(timed.where(lambda o, left=number: fold[key(o)] != left), steps=LEFT_STEPS)
+        out[test] = predict(fits, every.some(test))
     return out, place
 
 
@@ -146,40 +163,98 @@ GROUPS: dict[str, Callable[[Observation], Any]] = {
     "device": lambda o: o.subject.chip.name,
 }
 """What is left out -> the group of an observation."""
-Left = Mapping[str, tuple[Array, Array]]
-"""What is left out -> predictions without it, and the fold of each observation."""
-LEFT: dict[str, Evidence] = {"source": "model", "architecture": "device", "device": "nothing"}
-"""What is left out for the intervals -> whose intervals: what somebody else measures of a known device and model is
-another source, never a row of one that was fitted."""
+CLASSES: tuple[Evidence, ...] = ("model", "device", "nothing")
+"""What is known of a row, from most to least."""
+LEFT = "source"
+"""What is left out for the intervals: what somebody else measures is another source, never a row of one that was fitted."""
 LARGEST = 0.08
 """Share of all observations beyond which a source says nothing of what a new one brings: the fit without it is not the
 fit that is shipped."""
-FOLDS = {"source": 99}
-"""Most folds where they are not 6: each source is left out alone, as the next user's computer is."""
+FOLDS = 99
+"""Most folds of sources: each source is left out alone, as the next user's computer is."""
+# The rule below has no exception for a slice. Its form was chosen with the coverage of these rows in view, so that rows newer
+# than November 2026 judge it independently.
 TODAY = 10
 """Sources of this year's builds that are enough for an interval: what older builds did says little of the next user's."""
-LEAST, GROUPED = 12, 6
-"""Cells, and groups that were left out together, that a slice needs for an interval of its own."""
+LEAST = 12
+"""Cells that an engine's slice needs for an interval of its own, from as many sources as it borrows."""
+BORROWED = 6
+"""Sources as which all that stands above a slice counts in it: the other engines for an engine, the other kinds of figure
+for a kind. Few sources of its own thus borrow, many speak for themselves."""
 NOMINAL = 0.8
+COLUMNS = ("place", "size", "cell", "computer", "source", "newer")
+NameArray = Any
+"""An array of names."""
 
 
-def factor(errors: Array, cells: Array, groups: Array, *, finite: bool = True) -> tuple[float, int]:
-    """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number.
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What intervals are made of: rows that were predicted without their sources.
 
-    Split conformal. What comes next is another group (source, device, architecture), so that groups are counted, not
-    cells: a device or an architecture of many cells weighs as the root of their number. finite: as much more as split
-    conformal asks of few groups. Without it, for sources, each counts once, and the factor is the errors' own quantile.
+    slices: names of the narrowest slices; place: in them, of each row
+    size: errors as logarithms, without sign
+    cell, computer, source: their numbers, a computer being a device of a source
+    newer: True for builds of this year and where nobody says
+    own: True for rows of the slice in question; others are of the slice above it
     """
-    _, place = np.unique(cells, return_inverse=True)
-    names, member = np.unique(groups, return_inverse=True)
-    number = len(names)
-    weight = 1 / np.bincount(place)[place]
-    weight = weight * np.bincount(member, weight)[member] ** (-0.5 if finite else -1.0)
-    order = np.argsort(errors)
+
+    slices: tuple[str, ...]
+    place: IntArray
+    size: Array
+    cell: IntArray
+    computer: IntArray
+    source: IntArray
+    newer: BoolArray
+    own: BoolArray
+
+    def some(self, kept: Array) -> Errors:
+        """The rows at `kept`."""
+        columns = {f: getattr(self, f)[kept] for f in (*COLUMNS, "own")}
+        return Errors(slices=self.slices, **columns)
+
+    def named(self, cut: int) -> NameArray:
+        """The name of each row's slice without its last `cut` parts."""
+        return np.array([name.rsplit(", ", cut)[0] for name in self.slices])[self.place]
+
+    def written(self) -> dict[str, Any]:
+        """What `read` reads."""
+        size = [float(f"{x:.7g}") for x in self.size]
+        columns = {f: size if f == "size" else getattr(self, f).astype(int).tolist() for f in COLUMNS}
+        return {"slices": self.slices, **columns}
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Errors:
+        """What `written` wrote."""
+        columns = {f: np.array(written[f]) for f in COLUMNS}
+        columns["newer"] = columns["newer"].astype(bool)
+        return cls(slices=tuple(written["slices"]), own=np.ones(len(columns["size"]), bool), **columns)
+
+
+def factor(errors: Errors) -> tuple[float, int]:
+    """The factor that holds NOMINAL of the errors, and the number of own cells. Split conformal over sources.
+
+    What comes next is another source: sources weigh alike, as do the computers of a source and the cells of a computer;
+    all sources above the slice together weigh as BORROWED of them.
+    The number of sources is what they weigh as (Kish 1965, Survey Sampling: square of the sum over the sum of the squares).
+    """
+    cell, computer, source = (_apart(n, errors.own) for n in (errors.cell, errors.computer, errors.source))
+    weight = 1 / np.bincount(cell)[cell]
+    weight = weight / np.bincount(computer, weight)[computer]
+    weight = weight / np.bincount(source, weight)[source]
+    above = ~errors.own
+    weight[above] *= min(1.0, BORROWED / max(1, len(np.unique(source[above]))))
+    order = np.argsort(errors.size)
     reached = np.cumsum(weight[order]) / weight.sum()
-    level = min(1.0, NOMINAL * (number + 1) / number) if finite else NOMINAL
-    last = min(int(np.searchsorted(reached, level)), len(errors) - 1)
-    return float(np.exp(errors[order][last])), int(place.max()) + 1
+    whole = np.bincount(source, weight)
+    number = whole.sum() ** 2 / (whole**2).sum()
+    last = min(int(np.searchsorted(reached, min(1.0, NOMINAL * (number + 1) / number))), len(order) - 1)
+    return float(np.exp(errors.size[order][last])), len(np.unique(cell[errors.own]))
+
+
+def _apart(numbers: IntArray, own: BoolArray) -> IntArray:
+    """A number for each pair of a number and own or not."""
+    pairs: IntArray = np.unique(numbers * 2 + own, return_inverse=True)[1]
+    return pairs
 
 
 def evidence_left(observations: Sequence[Observation], fold: Array) -> list[Evidence]:
@@ -198,75 +273,99 @@ def evidence_left(observations: Sequence[Observation], fold: Array) -> list[Evid
     return out
 
 
-def all_left_out(observations: Sequence[Observation]) -> Left:
-    """Predictions by fits that left something out, for everything that intervals are made of."""
-    return {left: left_out(observations, GROUPS[left], folds=FOLDS.get(left, 6)) for left in LEFT}
+def all_left_out(observations: Sequence[Observation]) -> tuple[Array, Array]:
+    """Predictions by fits that left a source out, for everything that intervals are made of, and their folds."""
+    return left_out(observations, GROUPS[LEFT], folds=FOLDS)
 
 
-def calibrated(observations: Sequence[Observation], every: Left) -> dict[str, Any]:
-    """The intervals of every slice. Less known is never surer: a class is at least as wide as the one that knows more."""
-    out: dict[str, Any] = {}
-    for left, evidence in LEFT.items():
-        found = intervals(observations, left, *every[left])
-        for name, one in found.items():
-            if f", {evidence}" in name:
-                out[name] = {**one, "factor": max(one["factor"], _surer(name, evidence, out))}
-    return out
+def errors_of(observations: Sequence[Observation], predicted: Array, fold: Array) -> Errors:
+    """The errors of predictions that left the source of each row out."""
+    known = evidence_left(observations, fold)
+    names = [interval_slices(o.kind, o.subject.engine, o.users, k)[0] for o, k in zip(observations, known, strict=True)]
+    return Errors(
+        slices=tuple(dict.fromkeys(names)),
+        place=_numbered(names),
+        size=np.abs(np.log([o.seconds for o in observations]) - np.log(predicted)),
+        cell=_numbered([(o.kind, o.cell) for o in observations]),
+        computer=_numbered([(o.source, o.subject.chip.name) for o in observations]),
+        source=_numbered([o.source for o in observations]),
+        newer=np.array([not o.era for o in observations]),
+        own=np.ones(len(observations), bool),
+    )
 
 
-def _surer(name: str, evidence: Evidence, out: dict[str, Any]) -> float:
-    """The factor of the class that knows more, of the same engine or else of all; 1 for the class that knows most."""
-    names = tuple(LEFT.values())
-    if evidence == names[0]:
-        return 1.0
-    before = names[names.index(evidence) - 1]
-    same, every = name.replace(f", {evidence}", f", {before}"), f"{name.partition(',')[0]}, {before}"
-    return float(next((out[n]["factor"] for n in (same, every) if n in out), 1.0))
+def _numbered(labels: Sequence[Any]) -> IntArray:
+    """A number for each different label."""
+    numbers = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    return np.array([numbers[label] for label in labels])
 
 
-def intervals(observations: Sequence[Observation], left: str, predicted: Array, fold: Array) -> dict[str, Any]:
-    """Factor, measured coverage and cells of every slice, from predictions that left something out.
+def calibrated(errors: Errors) -> dict[str, Any]:
+    """The intervals of every slice. Less known is never surer: a class is at least as wide as the one that knows more.
 
-    Coverage is measured crosswise: each fold with the factor that the other folds give.
+    Of fewer than LEAST cells nobody can say how much wider: they borrow that from all kinds of figure, too.
     """
-    key, known = GROUPS[left], evidence_left(observations, fold)
-    error = np.abs(np.log([o.seconds for o in observations]) - np.log(predicted))
-    numbers = {c: i for i, c in enumerate(dict.fromkeys((o.kind, o.cell) for o in observations))}
-    cell = np.array([numbers[o.kind, o.cell] for o in observations])
-    names = {g: i for i, g in enumerate(dict.fromkeys(key(o) for o in observations))}
-    group_of = np.array([names[key(o)] for o in observations])
-    places: dict[str, list[int]] = defaultdict(list)
-    whole = np.bincount(group_of)[group_of] > LARGEST * len(observations) if left == "source" else np.zeros(len(error))
-    for i, o in enumerate(observations):
-        if whole[i]:
-            continue
-        for name in interval_slices(o.kind, o.subject.engine, o.users, known[i])[:2]:
-            places[name].append(i)
-    out: dict[str, Any] = {}
-    current: set[str] = set()
-    for name, found in sorted(places.items()):
-        newer = [i for i in found if not observations[i].era]
-        enough = left == "source" and len({group_of[i] for i in newer}) >= TODAY
-        if enough:
-            current.add(name)
-        elif len(newer) < len(found) and name.rpartition(", ")[0] in current:
-            # all engines of today say more of the next user than this engine with its older builds: chosen after the fresh
-            # prompts were seen to be held too often, so only rows that are newer than November 2026 can judge it
-            continue
-        at = np.array(newer if enough else found)
-        value, cells_ = factor(error[at], cell[at], group_of[at], finite=left != "source")
-        if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:
-            coverage = _crossed(error[at], cell[at], group_of[at], fold[at], finite=left != "source")
-            out[name] = {"factor": round(value, 3), "coverage": round(coverage, 3), "n": cells_}
+    found, out = intervals(errors), {}
+    whole = _of_all_kinds(errors)
+    for evidence in CLASSES:
+        for name in sorted(n for n in found if f", {evidence}" in n):
+            one, (least, before) = found[name], _surer(name, evidence, out)
+            if before and one["n"] < LEAST:
+                least = least ** max(1.0, np.log(whole[evidence]) / np.log(whole[before]))
+            out[name] = {**one, "factor": max(one["factor"], round(float(least), 3))}
     return out
 
 
-def _crossed(error: Array, cell: Array, groups: Array, fold: Array, *, finite: bool) -> float:
-    """Share of the cells that are covered when their own fold gave nothing to the factor."""
-    inside = np.zeros(len(error))
-    for number in np.unique(fold):
-        rest = fold != number
+def _of_all_kinds(errors: Errors) -> dict[str, float]:
+    """The factor of each class over all kinds of figure; of one that no row has, that of the class before."""
+    known = np.array([name.split(", ")[1] for name in errors.slices])[errors.place]
+    counted = np.bincount(errors.source)[errors.source] <= LARGEST * len(errors.size)
+    out: dict[str, float] = {}
+    for evidence in CLASSES:
+        mine = counted & (known == evidence)
+        out[evidence] = factor(errors.some(mine))[0] if mine.any() else out.get(CLASSES[0], 2.0)
+    return out
+
+
+def _surer(name: str, evidence: Evidence, out: Mapping[str, Any]) -> tuple[float, Evidence | None]:
+    """The factor of the class before that knows more, of the same engine or else of all, and it; 1 where there is none."""
+    for before in reversed(CLASSES[: CLASSES.index(evidence)]):
+        same, every = name.replace(f", {evidence}", f", {before}"), f"{name.partition(',')[0]}, {before}"
+        if same in out or every in out:
+            return float(out[same if same in out else every]["factor"]), before
+    return 1.0, None
+
+
+def intervals(errors: Errors) -> dict[str, Any]:
+    """Factor, measured coverage and cells of every slice.
+
+    A kind of figure borrows from the other kinds, an engine from the other engines (BORROWED). Coverage is measured
+    crosswise: each source with the factor that the other sources give.
+    """
+    known = np.array([name.split(", ")[1] for name in errors.slices])[errors.place]
+    engines, kinds = errors.named(0), errors.named(1)
+    counted = np.bincount(errors.source)[errors.source] <= LARGEST * len(errors.size)
+    out: dict[str, Any] = {}
+    for mine, above, least in ((kinds, known, 0), (engines, kinds, LEAST)):
+        for name in sorted(set(mine[counted])):
+            own = mine == name
+            among = counted & (above == above[own][0])
+            if len(np.unique(errors.source[own & counted & errors.newer])) >= TODAY:
+                among &= errors.newer
+            some = replace(errors, own=own).some(among)
+            value, number = factor(some)
+            if not least or (number >= least and len(np.unique(some.source[some.own])) >= BORROWED):
+                held = round(_crossed(some), 3) if number >= BORROWED else None
+                out[str(name)] = {"factor": round(value, 3), "coverage": held, "n": number}
+    return out
+
+
+def _crossed(errors: Errors) -> float:
+    """Share of the slice's own cells that are covered when their own source gave nothing to the factor."""
+    inside = np.zeros(len(errors.size))
+    for number in np.unique(errors.source[errors.own]):
+        rest, test = errors.source != number, errors.own & (errors.source == number)
         if rest.any():
-            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest], groups[rest], finite=finite)[0])
-    index = np.unique(cell, return_inverse=True)[1]
-    return float(np.mean(np.bincount(index, inside) / np.bincount(index)))
+            inside[test] = errors.size[test] <= np.log(factor(errors.some(rest))[0])
+    index = np.unique(errors.cell[errors.own], return_inverse=True)[1]
+    return float(np.mean(np.bincount(index, inside[errors.own]) / np.bincount(index)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,7 +137,7 @@ def _decode(seen: Observation) -> str | None:
 
 def suspect(observations: Sequence[Observation], rejected: Sequence[Observation]) -> dict[int, str]:
     """Places of observations that others of the same campaign make useless, and why."""
-    return {**_cached(observations, rejected), **_beaten(observations)}
+    return {**_cached(observations, rejected), **_beaten(observations), **_continued(observations, rejected)}
 
 
 def _cached(observations: Sequence[Observation], rejected: Sequence[Observation], share: float = 0.1) -> dict[int, str]:
@@ -150,6 +150,31 @@ def _cached(observations: Sequence[Observation], rejected: Sequence[Observation]
     spoilt = {cell for cell, n in bad.items() if n > share * every[cell]}
     reason = "first tokens and throughput of a campaign with cached prompts"
     return {i: reason for i, o in enumerate(observations) if o.kind in ("ttft", "throughput") and o.cell in spoilt}
+
+
+def _continued(
+    observations: Sequence[Observation], rejected: Sequence[Observation], pieces: float = 4, factor: float = 1.2
+) -> dict[int, str]:
+    """Prompts that a server read faster than shorter ones, all else equal: their beginning was in its cache.
+
+    Where both fill at least `pieces` pieces, a longer prompt has nothing left that goes faster, and more attention.
+    """
+    served = {o.row for some in (observations, rejected) for o in some if o.kind == "ttft"}
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for i, o in enumerate(observations):
+        if o.row in served and o.kind in ("prefill", "ttft") and o.users == 1 and o.prompt >= pieces * o.piece:
+            groups[o.kind, o.cell, o.depth, o.piece, o.devices, o.parallel, o.backend].append(i)
+    out: dict[int, str] = {}
+    for places in groups.values():
+        kept: list[Observation] = []
+        for i in sorted(places, key=lambda i: observations[i].prompt):
+            o = observations[i]
+            shorter = [k.prompt / k.seconds for k in kept if 1.5 * k.prompt < o.prompt]
+            if shorter and o.prompt / o.seconds > factor * max(shorter):
+                out[i] = "a prompt whose beginning was cached: read faster than a shorter one"
+            else:
+                kept.append(o)
+    return out
 
 
 def _beaten(observations: Sequence[Observation], factor: float = 1.5) -> dict[int, str]:

@@ -32,6 +32,7 @@ class Observation:
     era: "2025" for builds before 2026, else ""
     drafts: tokens drafted for each step
     accepted: share of them that was accepted, nan = not told
+    conversations: whose recurrent states a step reads, 0 = of each user
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Observation:
     era: str = ""
     drafts: float = 0.0
     accepted: float = float("nan")
+    conversations: float = 0.0
 
     @property
     def cell(self) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ class Table:
         return self.resolved / max(1, self.rows)
 
 
+_TENSOR = re.compile(r"-sm tensor|tensor split")
+"""How notes say that every device computes its share of each layer."""
 COLUMNS = frozenset(
     (
         "source_id",
@@ -152,11 +154,13 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
 
 
 def _rows_of_one(row: Row, about: Observation) -> Iterator[Observation]:
-    """A prompt in pieces of a few rows times decode steps of as many rows, which read the cache of one conversation."""
+    """A prompt in pieces of a few rows times decode steps of as many rows, which read cache and state of one conversation."""
     count, speed = float(flags(row)["rows_per_step"]), number(row, "pp_tps")
     if speed:
         context = about.prompt / 2 / count
-        yield replace(about, kind="decode", seconds=count / speed, users=count, context=context, prompt=0.0)
+        yield replace(
+            about, kind="decode", seconds=count / speed, users=count, context=context, prompt=0.0, conversations=1.0
+        )
 
 
 def _waiting(row: Row) -> bool:
@@ -180,7 +184,7 @@ def _about(row: Row, what: Subject, index: int) -> Observation:
     """An observation without its figure."""
     said, source = flags(row), row["source_id"]
     devices = max(1.0, number(row, "n_gpu") or 1)
-    shared = what.engine in SERVERS or said.get("split") == "tensor"
+    shared = what.engine in SERVERS or said.get("split") == "tensor" or _TENSOR.search(row["notes"])
     parallel = _parallel(said, devices) if shared else 1.0
     alone = what.engine not in SERVERS or source == "aiconfigurator-silicon"
     replicas = 1.0 if alone else max(1.0, devices // parallel)

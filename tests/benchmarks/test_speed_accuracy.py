@@ -6,11 +6,13 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.speed import fit, judge, rows
+from benchmarks.speed.columns import columns
 from benchmarks.speed_accuracy import report
 
 FIELDS = (
@@ -90,9 +92,22 @@ def test_an_error_is_of_speeds_and_a_cell_is_its_median() -> None:
     assert cell.covered == 0.5
 
 
+def errors_of(size: np.ndarray, cell: np.ndarray, source: np.ndarray, own: np.ndarray | None = None) -> judge.Errors:
+    every = np.ones(len(size), bool)
+    return judge.Errors(
+        slices=("decode single, model, llama.cpp",),
+        place=np.zeros(len(size), int),
+        size=size,
+        cell=cell,
+        computer=source,
+        source=source,
+        newer=every,
+        own=every if own is None else own,
+    )
+
+
 def test_the_factor_covers_four_of_five() -> None:
-    errors = np.linspace(0.01, 1.0, 100)
-    value, cells = judge.factor(errors, np.arange(100), np.arange(100))
+    value, cells = judge.factor(errors_of(np.linspace(0.01, 1.0, 100), np.arange(100), np.arange(100)))
     assert cells == 100
     assert np.log(value) == pytest.approx(0.81)
 
@@ -100,13 +115,33 @@ def test_the_factor_covers_four_of_five() -> None:
 def test_a_crowded_cell_counts_once() -> None:
     errors = np.concatenate([np.full(90, 0.9), np.linspace(0.01, 0.1, 10)])
     cells = np.concatenate([np.zeros(90, int), np.arange(1, 11)])
-    assert np.log(judge.factor(errors, cells, cells)[0]) < 0.2
+    assert np.log(judge.factor(errors_of(errors, cells, cells))[0]) < 0.2
+
+
+def test_few_sources_borrow_of_those_above_and_many_do_not() -> None:
+    wide, narrow = np.linspace(0.5, 1.0, 60), np.linspace(0.01, 0.1, 60)
+    for own, most in ((2, 1.0), (60, 0.12)):
+        sizes = np.concatenate([narrow[:own], wide])
+        places = np.arange(len(sizes))
+        value, cells = judge.factor(errors_of(sizes, places, places, places < own))
+        assert cells == own
+        assert (np.log(value) > 0.5) == (most == 1.0)
+
+
+def test_some_columns_are_the_columns_of_some() -> None:
+    seen = list(rows.table(rows_of([*ROWS[:3], {**SERVER, "n_gen": "64", "tpot_ms": "9"}])).observations)
+    places = np.array([0, 2, 3])
+    some, own = columns(seen).some(places), columns([seen[i] for i in places])
+    assert some.weight == pytest.approx(own.weight)
+    assert (some.demand.cache == own.demand.cache).all()
+    assert (some.demand.shape.layers == own.demand.shape.layers).all()
+    assert all((some.labels[level] == own.labels[level]).all() for level in own.labels)
 
 
 def test_groups_stay_whole_in_folds() -> None:
     seen = list(rows.table(rows_of(ROWS[:3])).observations)
-    fitted = judge.fit_all(seen, steps=3)
-    assert judge.predict(fitted, seen).shape == (len(seen),)
+    fitted = judge.fit_all(judge.Timed.of(seen), steps=3)
+    assert judge.predict(fitted, columns(seen)).shape == (len(seen),)
 
 
 def rows_of(found: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -146,30 +181,74 @@ def test_a_served_conversation_holds_its_prompt() -> None:
 def test_each_source_counts_once_for_the_next() -> None:
     errors = np.concatenate([np.full(95, 0.1), np.linspace(0.5, 0.9, 5)])
     groups = np.concatenate([np.zeros(95, int), np.arange(1, 6)])
-    assert np.log(judge.factor(errors, np.arange(100), groups, finite=False)[0]) == pytest.approx(0.8)
-    assert np.log(judge.factor(errors, np.arange(100), np.zeros(100), finite=False)[0]) == pytest.approx(0.1)
+    assert np.log(judge.factor(errors_of(errors, np.arange(100), groups))[0]) == pytest.approx(
+        0.9
+    )  # 0.8 x 7 / 6 of six
+
+
+def test_less_known_is_never_surer() -> None:
+    few, wide = errors_of(np.full(20, 0.2), np.arange(20), np.arange(20)), np.arange(20) < 4
+    names = ("prefill, model, mlx", "prefill, nothing, mlx")
+    found = judge.calibrated(replace(few, slices=names, place=wide.astype(int), size=np.where(wide, 0.1, 0.2)))
+    assert (
+        found["prefill, nothing"]["factor"] == found["prefill, model"]["factor"] == pytest.approx(np.exp(0.2), abs=1e-3)
+    )
+    assert found["prefill, nothing"]["coverage"] is None  # of four cells
+
+
+def test_what_is_written_of_errors_is_read_again() -> None:
+    errors = errors_of(np.array([0.1, 0.123456789]), np.array([0, 1]), np.array([0, 0]))
+    again = judge.Errors.read(json.loads(json.dumps(errors.written())))
+    assert again.slices == errors.slices
+    assert again.size == pytest.approx(errors.size, rel=1e-6)
+    assert (again.newer == errors.newer).all()
+
+
+def test_rows_of_one_conversation_read_its_state_once() -> None:
+    row = {**LLAMA, "model": "Qwen3.5-9B", "n_prompt": "256", "pp_tps": "400", "flags": '{"rows_per_step": 4}'}
+    alone, four = rows.table(rows_of([{**row, "flags": '{"rows_per_step": 1}', "pp_tps": "100"}, row])).observations
+    state = [columns([o]).demand.state[0] * o.users for o in (alone, four)]
+    assert state[0] == state[1] > 0
+
+
+def test_a_tensor_split_is_read_from_notes() -> None:
+    row = {**LLAMA, "n_gpu": "2", "n_gen": "128", "tg_tps": "60", "flags": '{"tp": 2}'}
+    layers, tensors = rows.table(rows_of([row, {**row, "notes": "2 cards, -sm tensor"}])).observations
+    assert (layers.parallel, tensors.parallel) == (1, 2)
+
+
+def test_a_prompt_whose_beginning_was_cached_is_no_prompt() -> None:
+    ladder = [("4096", "4000", "1024"), ("16384", "4000", "4096"), ("32768", "10000", "3277")]
+    made = [{**LLAMA, "n_prompt": p, "ttft_ms": t, "pp_tps": s} for p, t, s in ladder]
+    found = rows.table(rows_of(made))
+    assert {o.prompt for o in found.observations if o.kind == "prefill"} == {4096}
+    assert any("beginning was cached" in reason for reason, _ in found.rejected)
 
 
 def test_each_source_is_left_out_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = list(rows.table(rows_of([{**ROWS[0], "source_id": name} for name in "abcdefgh"])).observations)
+    some = [{**row, "source_id": name} for name in "abcdefgh" for row in (ROWS[0], ROWS[2])]
+    seen = list(rows.table(rows_of(some)).observations)
     trained: list[set[str]] = []
-    monkeypatch.setattr(judge, "fit_all", lambda some, steps: trained.append({o.source for o in some}))
+    monkeypatch.setattr(judge, "fit_all", lambda t, steps: trained.append({o.source for o in t.later.observations}))
     monkeypatch.setattr(judge, "predict", lambda _, test: np.ones(len(test)))
-    predicted, fold = judge.all_left_out(seen)["source"]
-    assert [len(some) for some in trained[:8]] == [7] * 8
-    assert sorted(fold) == list(range(8))
+    predicted, fold = judge.all_left_out(seen)
+    assert [len(some) for some in trained] == [7] * 8
+    assert sorted(fold) == sorted([*range(8), *range(8)])
     assert (predicted == 1).all()
 
 
 def test_a_step_of_the_fit_solves_its_equations() -> None:
     random = np.random.default_rng(1)
-    places, values = random.integers(0, 9, (3, 40)), random.normal(size=(3, 40))  # 8 parameters; place 8 is none
+    first, second = random.integers(0, 5, (2, 40)), random.integers(5, 9, (1, 40))  # 8 parameters; place 8 is none
+    values = random.normal(size=(2, 40))
     dense = np.zeros((40, 9))
-    for level in range(3):
-        np.add.at(dense, (np.arange(40), places[level]), values[level])
+    for places, slope in ((first[0], values[0]), (first[1], values[0]), (second[0], values[1])):
+        np.add.at(dense, (np.arange(40), places), slope)
     dense = dense[:, :8]
-    slopes, prior, right = fit.Slopes(places, values, 8), random.uniform(0.5, 2, 8), random.normal(size=8)
+    slopes = fit.Slopes(fit.Terms.of({"a": first, "b": second}, 8), values)
+    prior, right = random.uniform(0.5, 2, 8), random.normal(size=8)
     assert slopes.back(np.ones(40)) == pytest.approx(dense.sum(axis=0))
+    assert slopes.forward(right) == pytest.approx(dense @ right)
     curvature = np.diag(slopes.curvature(prior))
     expected = np.linalg.solve(dense.T @ dense + np.diag(prior) + 0.01 * curvature, right)
     assert slopes.solve(prior, 0.01, right) == pytest.approx(expected, abs=2e-3)

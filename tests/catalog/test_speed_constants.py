@@ -68,6 +68,11 @@ def test_prompts_of_bf16_conversions_are_emulated_on_apples_first_chips() -> Non
     assert bf16_slowdown(structs.replace(later, model="qwen3-30b-a3b")) == 1
 
 
+def test_servers_compute_recurrent_layers_many_tokens_at_once() -> None:
+    assert constants_for(structs.replace(SPARK, engine="vllm", quant="fp8")).scan == float("inf")
+    assert 0.3 < constants_for(SPARK).scan < 30
+
+
 def test_llama_server_reads_every_prompt_first() -> None:
     ours, vllm = constants_for(SPARK), constants_for(structs.replace(SPARK, engine="vllm", quant="fp8"))
     assert (ours.queue, ours.busy, ours.together) == (1.0, 0.0, 2048.0)

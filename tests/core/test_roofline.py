@@ -85,6 +85,15 @@ def test_longer_pieces_of_a_prompt_read_the_weights_less_often() -> None:
     assert prefill_time(ROUTED, 4096, 2048, 0, CARD, K) < prefill_time(ROUTED, 4096, 512, 0, CARD, K)
 
 
+def test_recurrent_layers_take_a_prompt_token_by_token() -> None:
+    """Twice the prompt costs twice the state's traffic, whatever the pieces; nothing where an engine has no such cost."""
+    hybrid, none = structs.replace(DENSE, state=75e6), structs.replace(K, scan=float("inf"))
+    for prompt, piece in ((512, 512), (4096, 512), (4096, 2048)):
+        more = prefill_time(hybrid, prompt, piece, 0, CARD, K) - prefill_time(DENSE, prompt, piece, 0, CARD, K)
+        assert more == pytest.approx(2 * 75e6 * prompt / CARD.bandwidth)
+        assert prefill_time(hybrid, prompt, piece, 0, CARD, none) == prefill_time(DENSE, prompt, piece, 0, CARD, K)
+
+
 def test_layers_shared_out_over_devices_work_at_several_pieces_at_once() -> None:
     alone = prefill_time(DENSE, 4096, 512, 0, CARD, K)
     four = prefill_time(DENSE, 4096, 512, 0, structs.replace(CARD, stages=4), K)

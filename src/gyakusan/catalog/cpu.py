@@ -85,6 +85,7 @@ def constants(threads: float) -> SpeedConstants:
         rows=5.0,
         rows_routed=5.0,
         chunk=BARRIER * max(1.0, threads),
+        scan=float("inf"),
         start=2e-3,
         queue=1.0,
         busy=0.0,

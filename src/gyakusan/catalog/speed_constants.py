@@ -147,7 +147,16 @@ def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedC
     data = fitted or load()
     found = {name: _value(data, name, s) for name in data.base}
     apart = {"queue": 0.0} if s.style == STEADY else {}
-    return SpeedConstants(**{**found, **apart, **prompts_first(s.engine)})
+    return SpeedConstants(**{**found, **apart, **scan(s.engine), **prompts_first(s.engine)})
+
+
+def scan(engine: str) -> dict[str, float]:
+    """Return the constant of recurrent layers in prompts that follows from the engine; none where it has to be fitted.
+
+    Servers compute 64 tokens of the gated delta rule and of Mamba 2 at once as matrix products (flash-linear-attention and
+    Mamba's chunked kernels in vLLM and SGLang); llama.cpp and MLX take the tokens one after the other.
+    """
+    return {"scan": float("inf")} if engine in SERVERS else {}
 
 
 def prompts_first(engine: str) -> dict[str, float]:

@@ -90,6 +90,7 @@ class SpeedConstants(Struct, frozen=True):
     rows: rows at which dense matrix products reach half of their rate [tokens]
     rows_routed: rows of one expert at which its matrix products reach half of their rate [tokens]
     chunk: cost of each layer and chunk of a prompt [s]
+    scan: share of the bandwidth at which the tokens of a prompt would read and write recurrent states, one after the other
     start: what a server adds to a first token: the request, its words as tokens, the choice of a token [s]
     queue: share of the others' prompts that a first token waits for when all start together
     busy: share of the others' later prompts that a first token waits for
@@ -122,6 +123,7 @@ class SpeedConstants(Struct, frozen=True):
     rows: Number = 12.0
     rows_routed: Number = 5.0
     chunk: Number = 0.28e-3
+    scan: Number = 1.0
     start: Number = 9e-3
     queue: Number = 0.9
     busy: Number = 0.5
@@ -218,6 +220,7 @@ def prefill_time(
     rate (fitted: rows, rows_routed in speed_constants.json). Tensor parallel computing gains devices^0.9 (assumed), and sums
     2 vectors a layer over all devices in a ring: 2 (n - 1) / n of the bytes each way (Patarasuk and Yuan 2009, "Bandwidth
     optimal all-reduce algorithms", JPDC 69). A pipeline of m stages takes chunks + m - 1 rounds (Huang et al. 2019, GPipe).
+    Recurrent layers take the tokens of a prompt one after the other (fitted: scan).
     """
     shape = demand.shape
     chunk = maximum(1, minimum(prompt, chunk_tokens))
@@ -229,7 +232,8 @@ def prefill_time(
     touched = expected_distinct_expert_share(chunk, shape.experts, shape.experts_used, 1.0)
     read = demand.dense_bytes + demand.expert_bytes * touched
     stream = read / (device.parallel * device.bandwidth * _below_one(k.stream))
-    one_chunk = ((dense + routed) ** 2 + stream**2) ** 0.5 + shape.layers * k.chunk
+    scan = 2 * demand.state * chunk / (device.parallel * device.bandwidth * k.scan)
+    one_chunk = ((dense + routed) ** 2 + stream**2) ** 0.5 + shape.layers * k.chunk + scan
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * shape.layers * prompt * shape.width * 4 * (device.parallel - 1) / device.parallel
     rounds = (chunks + device.stages - 1) / device.stages
