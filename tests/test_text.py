@@ -41,7 +41,7 @@ SAME_EVERYWHERE = {
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 
 TYPED = re.compile(
-    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?"
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?| \{url\}| \{address\}"
     r"|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
     re.ASCII,
 )

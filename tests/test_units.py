@@ -85,3 +85,10 @@ def test_printing() -> None:
 )
 def test_counts_have_no_exponent(value: float, text: str) -> None:
     assert format_count(value) == text
+
+
+def test_people_as_they_are_counted_in_japanese() -> None:
+    assert parse_count("5人", length=False) == parse_count("５名", length=False) == 5
+    for wrong, length in (("5人", True), ("人", False), ("5人人", False)):
+        with pytest.raises(BadQuantity):
+            parse_count(wrong, length=length)

@@ -22,6 +22,8 @@ _BYTES = {
 }
 _COUNT = {"": 1, "ki": 1024, "mi": 2**20}
 _LENGTHS, _AMOUNTS = {"k": 1024, "m": 2**20}, {"k": 1000, "m": 10**6}
+_PEOPLE = re.compile(r"^(.{1,20}?)[人名]$")
+"""People as they are counted in Japanese."""
 _QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
 
 
@@ -59,7 +61,7 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
     """
     if not any(c.isdigit() for c in str(text)):
         raise _no_count(str(text))
-    number, unit = _split(str(text))
+    number, unit = _split(str(text) if length else _PEOPLE.sub(r"\1", str(text)))
     factor = {**_COUNT, **(_LENGTHS if length else _AMOUNTS)}.get(unit.casefold())
     if factor is None:
         raise _no_count(str(text))

@@ -266,3 +266,12 @@ def test_a_command_in_an_error_is_not_broken() -> None:
     pieces = [line.plain for line in wrapped(rich.text.Text(told), 30)]
     assert any(whole('gyakusan plan --device "RTX 4090"') in piece for piece in pieces)
     assert any(whole("`gyakusan plan FILE`") in piece for piece in pieces)
+
+
+@pytest.mark.parametrize("width", range(24, 61))
+def test_no_date_and_no_error_breaks(width: int) -> None:
+    text = "新品、2025年12月の価格、2026年11月30日。品質は6 ±4点高いものの、価格が高くなります。予算300,000円、回答は14.1 GiBです"
+    starts = [0, *breaks(text, width), len(text)]
+    lines = [text[a:b].rstrip() for a, b in pairwise(starts)]
+    for figure in ("2025年12月", "2026年11月30日", "6 ±4点", "14.1 GiB"):
+        assert any(figure in line for line in lines), lines

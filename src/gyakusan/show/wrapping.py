@@ -31,6 +31,9 @@ _FOLLOWED = str.maketrans("", "", ":%.,;!?")
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
 _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
+_JAPANESE = r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
+"""A date, and a figure with its error."""
+
 
 @cache
 def _unit(*, wide: bool) -> re.Pattern[str]:
@@ -48,7 +51,7 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
         word = (
-            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
+            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
             rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
