@@ -210,7 +210,8 @@ def _turn(request: PlanRequest, plan: Plan) -> Turn:
     depth = max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2
     length = depth + workload.prompt_tokens + workload.output_tokens / 2
     sizes = (workload.prompt_tokens, workload.output_tokens, length, compute.prefill_chunk, _width(plan))
-    return Turn(request.users, *map(float, sizes), layers=float(plan.deployment.model.blocks))
+    prompt, answer, cells, chunk, width = map(float, sizes)
+    return Turn(request.users, prompt, answer, cells, chunk, width, float(plan.deployment.model.blocks))
 
 
 def _width(plan: Plan) -> float:
