@@ -153,8 +153,11 @@ def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedC
 def scan(engine: str) -> dict[str, float]:
     """Return the constant of recurrent layers in prompts that follows from the engine; none where it has to be fitted.
 
-    Servers compute 64 tokens of the gated delta rule and of Mamba 2 at once as matrix products (flash-linear-attention and
-    Mamba's chunked kernels in vLLM and SGLang); llama.cpp and MLX take the tokens one after the other.
+    Servers compute a chunk of tokens at once as matrix products: 64 of the gated delta rule (chunk_gated_delta_rule_fwd of
+    flash-linear-attention, in vllm/model_executor/layers/fla/ops/chunk.py and sglang/srt/layers/attention/fla/chunk.py), of
+    Mamba 2 the model's chunk_size (mamba_chunk_scan_combined in vllm/model_executor/layers/mamba/mamba_mixer2.py and
+    sglang/srt/layers/attention/mamba/mamba.py). Of TensorRT-LLM, and that nothing of it counts beside the matrices, it is
+    assumed. llama.cpp and MLX-LM take one token after the other (ggml-cuda/gated_delta_net.cu; mlx_lm/models/gated_delta.py).
     """
     return {"scan": float("inf")} if engine in SERVERS else {}
 
