@@ -98,14 +98,15 @@ def deployment(
 
 def _of_the_program_here(server: str, changes: Mapping[str, object]) -> Mapping[str, object]:
     """Return the build or version of the server program on PATH, where nobody names another and ours is not the same."""
-    from gyakusan.engines.installed import installed
+    from gyakusan.engines.installed import UNKNOWN, installed
 
     found = installed(server)
     if found is None or found.setting in changes or not os.path.isabs(found.program):
         return {}
     if getattr(engine(server).Settings, found.setting, found.value) == found.value:
         return {}
-    notice(say("{program} is {version}: its rules are used.", program=found.program, version=found.value))
+    if found.value != UNKNOWN:  # of an own build the ledger itself says that its build is not known
+        notice(say("{program} is {version}: its rules are used.", program=found.program, version=found.value))
     return {found.setting: found.value}
 
 

@@ -28,6 +28,10 @@ PLANS: list[tuple[str, str, dict[str, Any]]] = [
     ("llama3.1-8b", "A100-SXM4-80GB", {"quantization": "fp8", "enable_prefix_caching": False}),
     ("qwen3-8b", "4x RTX 4090", {"data_parallel": 4}),
     ("qwen3.6-35b-a3b", "RTX 5090", {}),
+    ("qwen3-8b", "4x RTX 4090", {"tensor_parallel": 2}),
+    ("qwen3-8b", "8x RTX 4090", {"tensor_parallel": 2, "data_parallel": 2}),
+    ("qwen3-8b", "4x RTX 4090", {"tensor_parallel": 1}),
+    ("qwen3-8b", "8x RTX 4090", {"tensor_parallel": 2, "pipeline_parallel": 2}),
 ]
 
 
@@ -107,6 +111,16 @@ def test_copies_in_one_server_are_replicas() -> None:
     assert config["deployment_config"]["num_replicas"] == 8
     assert config["deployment_config"]["max_ongoing_requests"] == 2
     assert config["placement_group_config"]["bundles"] == [{"CPU": 1, "GPU": 1}]
+
+
+@pytest.mark.parametrize("index", range(len(PLANS)))
+def test_a_replica_reserves_the_gpus_of_one_copy(index: int) -> None:
+    """Also on machines with more GPUs than the plan uses: the rest stays free for others."""
+    config, settings = config_of(index), asked(index).settings
+    kwargs = config["engine_kwargs"]
+    world = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
+    assert config["placement_group_config"]["bundles"] == [{"CPU": 1, "GPU": 1}] * world
+    assert world == settings.world
 
 
 def test_bounds_follow_the_queue() -> None:

@@ -1,7 +1,8 @@
 """The build or version of the server programs on this computer, and the setting that stands for it.
 
 A program is executed only where somebody asks for it (`doctor`, `serve`), for a bounded time; its answer is kept until the
-program changes, so that `inspect` and `plan` know it without executing anything. Packages of Python are read, not executed.
+program changes, so that `inspect` and `plan` know it without executing anything. An answer without a version is not kept: the
+program is asked again. Packages of Python are read, not executed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from importlib import metadata
 from pathlib import Path
 
@@ -24,11 +26,15 @@ from gyakusan.errors import GyakusanError
 PATIENCE = 5.0
 """How long a program may take to say its version. [s]"""
 MOST = 64 * 2**10
-"""Of the kept answers [B]."""
+"""Of what a program prints, and of the kept answers [B]."""
 UNKNOWN = "unknown"
-"""A program that tells no version: an own build of llama.cpp without its history calls itself 0 or 1."""
-_LLAMA = re.compile(r"^version: (\d+) \(", re.MULTILINE)
+"""The build of a llama.cpp that was made without its history, which calls itself 0 or 1. No other program has it."""
+_LLAMA = re.compile(r"^version: (\d{1,9}) \(", re.MULTILINE)
 _OLLAMA = re.compile(r"version is (\d+\.\d+\.\d+\S*)")
+_ANSWERS = {_LLAMA: re.compile(r"\d{1,9}"), _OLLAMA: re.compile(r"\d+\.\d+\.\d+\S*")}
+"""What each question finds -> the shape of its answer, for kept ones."""
+_VERSION = re.compile(r"\d+(\.\d+)+\S*")
+"""Of a package."""
 _LEAST_BUILD = 1000
 """llama.cpp counts commits; smaller numbers are clones without history."""
 
@@ -38,7 +44,7 @@ class Installed(Struct, frozen=True):
 
     program: its path, or the name of its package
     setting: the field of the engine's Settings that stands for its version
-    value: as that field takes it, "unknown" for one that does not tell
+    value: as that field takes it, "unknown" for an own build of llama.cpp that has no number
     """
 
     program: str
@@ -47,7 +53,7 @@ class Installed(Struct, frozen=True):
 
 
 def installed(engine: str, *, execute: bool = False) -> Installed | None:
-    """Return the program that would serve an engine's models, None if it is not here or its version cannot be read.
+    """Return the program that would serve an engine's models, None if it is not here or tells no version.
 
     execute: ask the program itself where nothing else tells; else only what was kept or can be read
     """
@@ -65,8 +71,8 @@ def installed(engine: str, *, execute: bool = False) -> Installed | None:
 
 def _llama_server(execute: bool) -> Installed | None:
     found = _asked("llama-server", "build", _LLAMA, execute)
-    if found is None or found.value == UNKNOWN:
-        return found
+    if found is None:
+        return None
     known = int(found.value) >= _LEAST_BUILD
     return Installed(found.program, found.setting, f"b{found.value}" if known else UNKNOWN)
 
@@ -77,7 +83,7 @@ def _wheel() -> Installed | None:
         return None
     with contextlib.suppress(metadata.PackageNotFoundError):
         last = metadata.version("xllamacpp").rsplit(".", 1)[-1]
-        return Installed("xllamacpp", "build", f"b{last}" if last.isdecimal() else UNKNOWN)
+        return Installed("xllamacpp", "build", f"b{last}") if last.isdecimal() else None
     return None
 
 
@@ -87,9 +93,11 @@ def _vllm() -> Installed | None:
     if program:
         places = Path(program).resolve().parents[1].glob("lib/python*/site-packages/vllm-*.dist-info")
         for place in sorted(places):
-            return Installed(program, "version", place.name.removesuffix(".dist-info").split("-", 1)[1])
+            value = place.name.removesuffix(".dist-info").split("-", 1)[1]
+            return Installed(program, "version", value) if _VERSION.fullmatch(value) else None
     with contextlib.suppress(metadata.PackageNotFoundError):
-        return Installed("vllm", "version", metadata.version("vllm"))
+        value = metadata.version("vllm")
+        return Installed("vllm", "version", value) if _VERSION.fullmatch(value) else None
     return None
 
 
@@ -100,31 +108,58 @@ def _asked(name: str, setting: str, pattern: re.Pattern[str], execute: bool) -> 
         return None
     stamp, kept = _stamp(program), _kept()
     entry = kept.get(program)
-    if isinstance(entry, list) and entry[:2] == stamp and len(entry) == 3 and isinstance(entry[2], str):
-        return Installed(program, setting, entry[2])
+    answer = entry[2] if isinstance(entry, list) and entry[:2] == stamp and len(entry) == 3 else None
+    if isinstance(answer, str) and _ANSWERS[pattern].fullmatch(answer):
+        return Installed(program, setting, answer)
     if not execute:
         return None
-    value = _version(program, pattern)
-    _keep(kept | {program: [*stamp, value]})
-    return Installed(program, setting, value)
+    match = pattern.search(_printed(program))
+    if match is None:
+        return None
+    _keep(kept | {program: [*stamp, match[1]]})
+    return Installed(program, setting, match[1])
 
 
-def _version(program: str, pattern: re.Pattern[str]) -> str:
-    """Return the version that a program prints, UNKNOWN if it prints none in time. Ollama's would ask a server: none is there."""
+def _printed(program: str) -> str:
+    """Return what a program prints when asked for its version, "" if it does not end in time or prints more than MOST.
+
+    Ollama's would ask a server: none is there.
+    """
     environment = {**os.environ, "OLLAMA_HOST": "127.0.0.1:9"}
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             [program, "--version"],
+            bufsize=0,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env=environment,
-            check=False,
         )
-    except (OSError, subprocess.SubprocessError):
-        return UNKNOWN
-    match = pattern.search((done.stdout + b"\n" + done.stderr)[:MOST].decode("utf-8", "replace"))
-    return match[1] if match else UNKNOWN
+    except (OSError, ValueError):
+        return ""
+    parts: list[bytes] = []
+    reader = threading.Thread(target=_read, args=(child, parts), daemon=True)
+    try:
+        reader.start()
+        reader.join(PATIENCE)
+        whole = not reader.is_alive()
+    finally:
+        child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE)
+    found = b"".join(parts)
+    return found.decode("utf-8", "replace") if whole and len(found) <= MOST else ""
+
+
+def _read(child: subprocess.Popen[bytes], parts: list[bytes]) -> None:
+    """Read until the end, or until it is more than MOST. A child of the program may hold the pipe: nobody waits for this."""
+    if child.stdout is None:
+        return
+    size = 0
+    with child.stdout as pipe:
+        while size <= MOST and (part := pipe.read(MOST + 1 - size)):
+            parts.append(part)
+            size += len(part)
 
 
 def _stamp(program: str) -> list[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -74,7 +74,7 @@ def arguments(deployment: Deployment, settings: ExportSettings) -> dict[str, Any
     config: dict[str, Any] = {
         "model_loading_config": {"model_id": deployment.name, "model_source": source},
         "engine_kwargs": {k: v for k, v in options.items() if k not in OWN},
-        "placement_group_config": _placement(deployment, settings, copies),
+        "placement_group_config": _placement(deployment, settings, options),
         "deployment_config": _scaling(deployment, settings, copies),
     }
     kind = accelerator(deployment)
@@ -92,13 +92,17 @@ def accelerator(deployment: Deployment) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _placement(deployment: Deployment, settings: ExportSettings, copies: int) -> dict[str, Any]:
-    """Return the resources of each worker; all of one computer stay on one."""
+def _placement(deployment: Deployment, settings: ExportSettings, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the resources of each worker of one copy of the model; all of one computer stay on one.
+
+    A worker has one GPU: Ray takes as many as tensor and pipeline parallelism ask for, and others may use the rest.
+    Source: Ray 2.60, llm/_internal/serve/engines/vllm/vllm_models.py, VLLMEngineConfig.num_devices.
+    """
     if not deployment.machine.gpus:
         return {"bundles": [{"CPU": 1}], "strategy": "STRICT_PACK"}
-    workers = len(deployment.machine.gpus) // copies
+    workers = int(options.get("tensor_parallel_size", 1)) * int(options.get("pipeline_parallel_size", 1))
     packed = "PACK" if settings.nodes > 1 else "STRICT_PACK"
-    return {"bundles": [{"CPU": 1, "GPU": 1}] * max(1, workers), "strategy": packed}
+    return {"bundles": [{"CPU": 1, "GPU": 1}] * workers, "strategy": packed}
 
 
 def _scaling(deployment: Deployment, settings: ExportSettings, copies: int) -> dict[str, Any]:
