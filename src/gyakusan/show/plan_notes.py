@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gyakusan.catalog.artifacts import has_mtp
@@ -264,8 +265,22 @@ def _thinking(plan: Plan, *, first: bool, in_table: bool = False) -> Iterator[Wo
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
     """Return what holds for the whole answer, a line for each. most: lines besides that of the prices."""
     prices = None if answer.request.owned else price_note([p.offer for p in answer.plans], details=True)
-    first = () if prices is None else (prices,)
+    first = (*(() if prices is None else (prices,)), *_sold_elsewhere(answer))
     return tuple(Text(note, "note") for note in (*first, *list(_shared(answer))[:most]))
+
+
+def _sold_elsewhere(answer: Recommendation) -> Iterator[Message]:
+    """Yield how many machines cheaper than the first plan are sold in another currency only, for each currency."""
+    most = answer.plans[0].offer.price
+    offers = [r.elsewhere for r in answer.rejected if r.elsewhere is not None and most is not None]
+    yen = [answer.rates.convert(o.paid, o.paid_in, "JPY") or most for o in offers]
+    cheaper = [o.paid_in for o, paid in zip(offers, yen, strict=True) if (paid or 0.0) < (most or 0.0)]
+    for currency, n in sorted(Counter(cheaper).items()):
+        if n == 1:
+            yield say("1 cheaper machine has a price in {currency} only: --currency {currency}", currency=currency)
+        else:
+            facts = {"n": n, "currency": currency}
+            yield say("{n} cheaper machines have a price in {currency} only: --currency {currency}", **facts)
 
 
 def _shared(answer: Recommendation) -> Iterator[Message]:

@@ -79,7 +79,9 @@ def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
 
 def none(answer: Recommendation, why: NoPlan) -> Tree:
     """Return which limit leaves the request without a plan, and what would work, the smallest change first."""
-    parts: list[Tree] = [(Verdict((_no_plan(answer), _deciding(answer, why)), say("No"), "fails"), Pause())]
+    computer = () if why.computer is None else (why.computer,)
+    sentences = (_no_plan(answer), _deciding(answer, why), *computer)
+    parts: list[Tree] = [(Verdict(sentences, say("No"), "fails"), Pause())]
     parts.append((question(answer),))
     if why.ways:
         rows = tuple(_way(w) for w in why.ways)
@@ -139,12 +141,29 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
                 wants=typed_duration(wants),
             )
         case "money" if why.has is not None:
-            return say("The price decides: the cheapest that does costs {amount}.", amount=amounts(answer).words(has))
+            return _cheapest(answer, why)
         case _:
             reason = next((e.reason for e in answer.excluded if e.name == answer.request.model), None)
             if reason is not None:
                 return say("{model}: {reason}.", model=answer.request.model, reason=reason)
             return say("The limits together leave nothing.")
+
+
+CHEAPEST_TEXTS = {
+    "whole": "The price decides: the cheapest that does costs {amount}.",
+    "card": "The price decides: the cheapest that does costs {amount}, a card alone, new, for a PC you own.",
+    "used": "The price decides: the cheapest that does costs {amount}, a card alone, used, for a PC you own.",
+}
+"""What costs least, by what is bought."""
+
+
+def _cheapest(answer: Recommendation, why: NoPlan) -> Message:
+    """Return what the cheapest plan costs, and that it is a card without a computer where it is."""
+    offer = next((w.plan.offer for w in why.ways if w.plan.offer.price == why.has), None)
+    alone = offer is not None and offer.own_computer
+    used = offer is not None and any(item.used for item in offer.items)
+    kind = ("used" if used else "card") if alone else "whole"
+    return Message(CHEAPEST_TEXTS[kind], {"amount": amounts(answer).words(why.has)})
 
 
 def _way(way: TriedChange) -> tuple[Cell, ...]:

@@ -18,6 +18,7 @@ from gyakusan.planning.candidates.prices import (
     months_since,
     price_facts,
     price_item,
+    sold_elsewhere,
     why_unpriced,
 )
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
@@ -119,6 +120,18 @@ def test_why_there_is_no_price() -> None:
     assert why_unpriced("NVIDIA A2", 16, buyer).template == "The price of {name} is not known."
     old = why_unpriced("Mac Studio M4 Max", 128, buyer)
     assert (old.template[:16], str(old.facts["month"])) == ("The newest price", "March 2025")
+
+
+def test_one_age_holds_in_every_currency_and_what_is_sold_in_another_one_only_says_so() -> None:
+    """A computer of December 2025 was too old in dollars, and plan 1 in yen."""
+    of = ("AMD Radeon RX 9060 XT 16GB", 16)
+    dollars, yens = (Buyer(c, exchange_rates()) for c in ("USD", "JPY"))
+    found = sold_elsewhere(*of, dollars)
+    assert found is not None
+    assert (found.paid, found.paid_in, found.month) == (209_800, "JPY", "2025-12")
+    assert sold_elsewhere(*of, yens) is None
+    assert str(why_unpriced(*of, dollars)).endswith("has a price in JPY only (209,800 yen): add --currency JPY.")
+    assert sold_elsewhere("Mac Studio M4 Max", 128, dollars) is None
 
 
 def test_a_launch_price_or_one_without_a_month_is_told_but_buys_nothing() -> None:

@@ -8,6 +8,7 @@ from tests.planning.small import small
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.ways_out import no_plan
+from gyakusan.show.why_not import none
 from gyakusan.text import tell
 from gyakusan.units import GIB
 
@@ -64,3 +65,14 @@ def test_a_speed_that_is_not_known_keeps_no_limit_and_is_said(limit: dict[str, f
     why = no_plan(found)
     assert (why.decides, why.has) == ("unknown", None)
     assert any("not known here" in tell(e.reason, "en") for e in found.excluded)
+
+
+def test_a_card_alone_comes_with_the_price_of_a_whole_computer() -> None:
+    """100 USD were answered with 189 USD, which buys a used card without a computer."""
+    answer = recommend(parse_request({"budget": "100USD"}))
+    why = no_plan(answer)
+    assert why.ways[0].plan.offer.own_computer
+    assert str(why.computer).startswith("The cheapest whole computer that does costs 899 USD: ")
+    assert [w.options for w in why.ways if "--budget" in w.options] == ["--budget 189USD"]
+    told = " ".join(str(words) for words in none(answer, why)[0].sentences)  # type: ignore[union-attr]
+    assert "a card alone, used, for a PC you own. The cheapest whole computer" in told

@@ -23,7 +23,7 @@ from gyakusan.engines.base import SYSTEM_NAMES
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.computers import card_items, complete_items
 from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
-from gyakusan.planning.candidates.prices import Buyer, PriceItem, second_hand, why_unpriced
+from gyakusan.planning.candidates.prices import Buyer, PriceItem, second_hand, sold_elsewhere, why_unpriced
 from gyakusan.planning.request.money import Money, exchange_rates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.units import GIB
@@ -84,12 +84,14 @@ class Rejected(Struct, frozen=True):
     reason: the limit that it breaks
     price: None = not known [JPY]
     because: what kind of limit that is: a wish, its power or size, its price, second-hand only, not sold
+    elsewhere: what it costs where only another currency is paid, None = it is not sold so
     """
 
     name: str
     reason: Message
     price: float | None = None
     because: Rejection = "wish"
+    elsewhere: PriceItem | None = None
 
 
 class CatalogueDevice(Struct, frozen=True):
@@ -150,7 +152,9 @@ def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
         if reason is None:
             options.append(option)
         else:
-            rejected.append(Rejected(option.machine.name, reason, option.price, because))
+            alone = because == "unsold" and option.count == 1
+            elsewhere = sold_elsewhere(entry.name, entry.size_gib, buyer) if alone else None
+            rejected.append(Rejected(option.machine.name, reason, option.price, because, elsewhere))
     options.sort(key=_by_price)
     return tuple(options), tuple(rejected)
 
@@ -188,19 +192,17 @@ def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
     computers = [*_computers(records)]
     built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
     chips = (
-        CatalogueDevice(
-            r.device(size, title=r.name if len(r.sizes_gib) == 1 else f"{r.name} {size}GB"),
-            r.name,
-            size,
-            r.kind == "unified",
-            r.prices,
-        )
+        CatalogueDevice(r.device(size, title=_title(r, size)), r.name, size, r.kind == "unified", r.prices)
         for r in records.values()
         if r.kind != "host" and "Laptop" not in r.name
         for size in r.sizes_gib
         if r.kind == "gpu" or (r.name, size) not in built_in
     )
     return (*chips, *computers)
+
+
+def _title(record: DeviceRecord, size: int) -> str:
+    return record.name if len(record.sizes_gib) == 1 else f"{record.name} {size}GB"
 
 
 def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
@@ -214,9 +216,8 @@ def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
 
 
 def _sold_whole(machine: MachineRecord, inside: DeviceRecord, size: int) -> bool:
-    return inside.kind == "unified" or (
-        inside.kind == "gpu" and machine.count == 1 and bool(prices_of(machine.name, size))
-    )
+    single = inside.kind == "gpu" and machine.count == 1
+    return inside.kind == "unified" or (single and bool(prices_of(machine.name, size)))
 
 
 def _buyer(request: PlanRequest, currency: str | None = None) -> Buyer:
@@ -371,9 +372,8 @@ def _case_reason(option: HardwareOption) -> Message | None:
     shape = card_shape(device.name, device.power)
     if device.kind != "gpu" or shape.passive or option.count <= shape.most:
         return None
-    return say(
-        "A case takes {most} of {name} ({slots} slots each).", most=shape.most, name=device.name, slots=shape.slots
-    )
+    facts = {"most": shape.most, "name": device.name, "slots": shape.slots}
+    return say("A case takes {most} of {name} ({slots} slots each).", **facts)
 
 
 def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money, buyer: Buyer) -> Message | None:

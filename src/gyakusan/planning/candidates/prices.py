@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.catalog.prices import Confidence, PriceRecord, Tax, What, prices_of
 from gyakusan.core.machine import Price
@@ -20,6 +20,8 @@ OLDEST = 15
 """Prices seen longer ago buy nothing. [months]"""
 ABROAD = ("USD", "EUR", "CHF", "JPY")
 """Where prices come from if the asker's own country has none, nearest first."""
+ELSEWHERE = "{name} has a price in {currency} only ({price}): add --currency {currency}."
+"""Reason of a machine that only shops of another currency build."""
 
 
 class PriceItem(Struct, frozen=True):
@@ -203,6 +205,19 @@ def second_hand(name: str, size_gib: int, buyer: Buyer) -> PriceItem | None:
     return None if buyer.used else _newest([p for p in prices_of(name, size_gib) if counts(p)], buyer, True, 1)
 
 
+def sold_elsewhere(name: str, size_gib: int, buyer: Buyer) -> PriceItem | None:
+    """Return what shops build around something where another currency is paid, and only there; None if no price counts.
+
+    A shop's own computer is bought in its country: its price is not converted, whatever its age.
+    """
+    if cheapest(prices_of(name, size_gib), buyer) is not None:
+        return None
+    built = [p for p in prices_of(name, size_gib) if p.product]
+    offers = (cheapest(built, structs.replace(buyer, currency=c)) for c in ABROAD if c != buyer.currency)
+    own = (o for o in offers if o is not None and o.rate is None)
+    return min(own, key=lambda o: buyer.exchange.convert(o.paid, o.paid_in, "JPY") or 0.0, default=None)
+
+
 def why_unpriced(name: str, size_gib: int, buyer: Buyer, earlier: tuple[Price, ...] = ()) -> Message:
     """Return why nothing can be paid for a card or a computer: sold second-hand only, an old price, or none at all.
 
@@ -217,6 +232,9 @@ def why_unpriced(name: str, size_gib: int, buyer: Buyer, earlier: tuple[Price, .
             price=Money(_rounded(used.paid), buyer.currency).text,
             month=month_text(used.month),
         )
+    if (elsewhere := sold_elsewhere(name, size_gib, buyer)) is not None:
+        price = Money(elsewhere.paid, elsewhere.paid_in).text
+        return say(ELSEWHERE, name=name, price=price, currency=elsewhere.paid_in)
     if any(not p.available for p in every):
         return say("{name} is out of stock.", name=name)
     if not every:

@@ -26,6 +26,8 @@ MIN_CONTEXT = 512
 """Shorter contexts are not proposed. [tokens]"""
 HARDWARE_BATCH = 24
 """Machines that are tried at once, so that the cheap ones are found without a sweep over all."""
+WHOLE_COMPUTER = "The cheapest whole computer that does costs {price}: {machine}."
+"""Said where a card alone, for a PC that one owns, costs less."""
 Works = Callable[[PlanRequest], bool]
 """Whether a changed request has a plan."""
 
@@ -121,7 +123,7 @@ def find_relaxations(
     single = [
         r
         for r in (
-            _larger_budget(request, rates, lambda on: runs(request, on)),
+            *_larger_budget(request, rates, lambda on: runs(request, on)),
             _shorter_context(request, works),
             _fewer_users(request, works) if request.arrivals is None else _fewer_requests(request, works),
             *dropped_limits(request, works),
@@ -138,18 +140,33 @@ def find_relaxations(
 
 def _larger_budget(
     request: PlanRequest, rates: ExchangeRates, works_on: Callable[[Sequence[HardwareOption]], bool]
-) -> Relaxation | None:
-    """Return the price of the cheapest machine on which there is a plan."""
+) -> Iterator[Relaxation]:
+    """Yield the price of the cheapest machine on which there is a plan; of a card alone, that of a whole computer, too."""
     if request.budget is None:
-        return None
+        return
     currency = request.budget.currency
     machines = reachable_machines(request)
+    cheapest = _first_working(machines, works_on)
+    whole = [m for m in machines if not m.own_computer]
+    computer = _first_working(whole, works_on) if cheapest is not None and cheapest.own_computer else None
+    for machine in (cheapest, computer):
+        if machine is not None:
+            price = Money(rates.convert(machine.price or 0.0, "JPY", currency) or 0.0, currency)
+            sentence = _from_price(price, machine)
+            if machine is computer:
+                sentence = say(WHOLE_COMPUTER, price=price.text, machine=machine.machine.name)
+            yield Relaxation(sentence, {"budget": price})
+
+
+def _first_working(
+    machines: Sequence[HardwareOption], works_on: Callable[[Sequence[HardwareOption]], bool]
+) -> HardwareOption | None:
+    """Return the first machine on which there is a plan, None if there is none."""
     for start in range(0, len(machines), HARDWARE_BATCH):
         batch = machines[start : start + HARDWARE_BATCH]
-        cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
-        if cheapest is not None:
-            price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
-            return Relaxation(_from_price(price, cheapest), {"budget": price})
+        found = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
+        if found is not None:
+            return found
     return None
 
 

@@ -22,7 +22,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.relaxations import Relaxation
+from gyakusan.planning.select.relaxations import WHOLE_COMPUTER, Relaxation
 
 Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "choice"]
 """What leaves a request without a plan."""
@@ -60,12 +60,14 @@ class NoPlan:
     has: what comes nearest to it: missing bytes [B], points, tokens/s, seconds or JPY, by `decides`; None = not known
     wants: what was asked for, in the same unit; None = nothing was
     ways: changes that give it a plan, the smallest first
+    computer: what the cheapest whole computer costs, where a card alone costs less; None = nothing does
     """
 
     decides: Decides
     has: float | None
     wants: float | None
     ways: tuple[TriedChange, ...]
+    computer: Message | None = None
 
 
 def no_plan(answer: Recommendation) -> NoPlan:
@@ -80,7 +82,8 @@ def no_plan(answer: Recommendation) -> NoPlan:
         (w.wants for w in ways if w.wants is not None and w.options.startswith(OPTIONS.get(decides, "-- "))), None
     )
     has = has if near is None else near  # what a plan reaches: what a sweep reaches may not hold
-    return NoPlan(decides, has, wants, ways)
+    whole = next((r.sentence for r in answer.relaxations if r.sentence.template == WHOLE_COMPUTER), None)
+    return NoPlan(decides, has, wants, ways, whole if decides == "money" else None)
 
 
 def _deciding(answer: Recommendation) -> tuple[Decides, float | None, float | None]:
@@ -111,7 +114,7 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
     if "Q8_0" not in request.kv_types:
         smaller = structs.replace(request, kv_types=("Q8_0",))
         yield _tried(answer, smaller, hardware, say("KV cache q8_0"), "--kv-type q8_0", 0.2)
-    for relaxation in answer.relaxations:
+    for relaxation in (r for r in answer.relaxations if r.sentence.template != WHOLE_COMPUTER):
         nearer = tuple(_nearer(answer, relaxation))
         yield from nearer or (_relaxed(answer, relaxation),)
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
