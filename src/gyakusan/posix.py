@@ -22,6 +22,7 @@ from gyakusan.errors import GyakusanError, ServerError
 
 if TYPE_CHECKING:
     from signal import Signals
+    from types import FrameType
 
 PROC = Path("/proc")
 """Where Linux tells of its processes."""
@@ -49,6 +50,14 @@ def ending_signals() -> tuple[Signals, ...]:
 
     known = (getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
     return tuple(number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None))
+
+
+class EndsInOrder:
+    """A handler of those signals that ends what runs in order: who would handle them for a while leaves it in place."""
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """End what runs. number: of the signal; frame: where it came."""
+        raise SystemExit(128 + number)
 
 
 def on_windows() -> bool:

@@ -11,9 +11,12 @@ from gyakusan.show.bench_line import progress
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.status import Status
 
     from gyakusan.load_testing.drive import StepRun
+    from gyakusan.load_testing.workload import Step
 
 EVERY = 0.2
 """No more often is the line drawn on a terminal. [s]"""
@@ -24,11 +27,11 @@ SELDOM = 15.0
 class LiveLine:
     """One line on standard error."""
 
-    def __init__(self, language: Language, requests: int | None, seconds: str) -> None:
-        """Prepare it. requests, seconds: that end a load, as they were typed."""
+    def __init__(self, language: Language, requests: int | None, seconds: str, loads: Sequence[Step] = ()) -> None:
+        """Prepare it. requests, seconds: that end a load, as they were typed; loads: all, to number them."""
         from gyakusan.load_testing.workload import parse_seconds
 
-        self._language = language
+        self._language, self._loads = language, loads
         self._limit = parse_seconds(seconds) if requests is None else None
         self._status: Status | None = None
         self._shown: float | None = None
@@ -39,7 +42,7 @@ class LiveLine:
         if self._shown is not None and now - self._shown < (EVERY if self._on else SELDOM):
             return
         self._shown = now
-        told = tell(progress(run, now, self._limit), self._language)
+        told = tell(progress(run, now, self._limit, self._loads), self._language)
         if self._on:
             self._draw(told)
         else:

@@ -150,6 +150,7 @@ class Driver:
             return []
         stopped = asyncio.create_task(self.stop.wait())
         everything = asyncio.gather(*tasks)
+        everything.add_done_callback(_heard)
         both: set[asyncio.Future[Any]] = {everything, stopped}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -158,3 +159,9 @@ class Driver:
         everything.cancel()
         await asyncio.gather(everything, return_exceptions=True)
         return [t.result() for t in tasks if t.done() and not t.cancelled() and t.exception() is None]
+
+
+def _heard(everything: asyncio.Future[Any]) -> None:
+    """Take what came of it: after a second Ctrl-C nobody waits for it, and asyncio would print a traceback."""
+    if not everything.cancelled():
+        everything.exception()

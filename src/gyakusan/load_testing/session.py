@@ -98,22 +98,33 @@ class Bench:
     started: str = ""
     _ending: bool = field(default=False, init=False, repr=False)
     _stop: Callable[[], object] | None = field(default=None, init=False, repr=False)
+    _cancel: Callable[[], object] | None = field(default=None, init=False, repr=False)
 
     def end_early(self) -> None:
         """End it as Ctrl-C does, from any thread: what was measured until now is kept."""
         self._ending = True
-        if self._stop is not None:
+        self._inside(self._stop)
+
+    def end_at_once(self) -> None:
+        """End it without what is measured at the moment."""
+        self._inside(self._cancel)
+
+    @staticmethod
+    def _inside(asked: Callable[[], object] | None) -> None:
+        if asked is not None:
             with contextlib.suppress(RuntimeError):  # it has just ended by itself
-                self._stop()
+                asked()
 
     def run(self) -> BenchResult:
         """Run it; Ctrl-C ends it early and keeps what was measured. Raises ServerError for a server that answers nothing."""
         self.started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.facts = facts_of(self.request.target)
         try:
-            asyncio.run(self._main())
+            with _on_interrupt(self):
+                asyncio.run(self._main())
         except asyncio.CancelledError:  # a second Ctrl-C
             raise KeyboardInterrupt from None
+        self.interrupted = self.interrupted or self._ending
         return self.result
 
     @property
@@ -140,17 +151,18 @@ class Bench:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._stop = partial(loop.call_soon_threadsafe, stop.set)
+        if (task := asyncio.current_task()) is not None:
+            self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
         if self._ending:
             stop.set()
-        with _on_interrupt(loop, stop):
-            body = {**OPTIONAL, "stream": True} | (
-                {"model": name} if (name := self.request.model or self.facts.model) else {}
-            )
-            async with Client.opened(self.request.target, self.request.limits, body) as client:
-                rule = await self._probe(client, stop)
-                while not stop.is_set() and (step := self._next()) is not None:
-                    await self._step(client, rule, step, stop)
-                self.cost = client.cost
+        body = {**OPTIONAL, "stream": True} | (
+            {"model": name} if (name := self.request.model or self.facts.model) else {}
+        )
+        async with Client.opened(self.request.target, self.request.limits, body) as client:
+            rule = await self._probe(client, stop)
+            while not stop.is_set() and (step := self._next()) is not None:
+                await self._step(client, rule, step, stop)
+            self.cost = client.cost
         self.interrupted = stop.is_set()
 
     def _next(self) -> Step | None:
@@ -218,27 +230,28 @@ class Bench:
         return None
 
 
-class _on_interrupt:  # noqa: N801
-    """Ctrl-C asks for the end; a second one ends at once, but from inside the loop: nothing may break in between its steps."""
+@contextlib.contextmanager
+def _on_interrupt(bench: Bench) -> Iterator[None]:
+    """Ctrl-C asks for the end; a second one ends at once, but from inside the loop: nothing may break in between its steps.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-        self._loop, self._stop, self._task = loop, stop, asyncio.current_task()
+    It stands before the loop begins and until it is closed: asyncio's own handler raises between two steps.
+    """
+    asked_before = False
 
-    def __enter__(self) -> None:
-        self._before = signal.getsignal(signal.SIGINT)
+    def asked(number: int, frame: object) -> None:
+        nonlocal asked_before
+        (bench.end_at_once if asked_before else bench.end_early)()
+        asked_before = True
 
-        def asked(number: int, frame: object) -> None:
-            ends = self._task.cancel if self._task is not None and self._stop.is_set() else self._stop.set
-            self._loop.call_soon_threadsafe(ends)
-
-        try:
-            signal.signal(signal.SIGINT, asked)
-        except ValueError:  # not the main thread: nobody sends it Ctrl-C
-            self._before = None
-
-    def __exit__(self, *exc: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+    try:
+        before = signal.signal(signal.SIGINT, asked)
+    except ValueError:  # not the main thread: nobody sends it Ctrl-C
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def steps_of(shape_users: Sequence[Step], depths: Sequence[int]) -> tuple[Step, ...]:

@@ -381,17 +381,14 @@ def _slow(stage: Message, elapsed: float) -> ServerError:
 
 
 def leave_on_signals() -> Handlers:
-    """Let the signals that end a program raise SystemExit, so that `with` blocks end in order; return what was before.
+    """Let signals that end a program raise SystemExit, so that `with` blocks end in order; return what was before.
 
-    Others stay as they are (posix.ending_signals).
+    Others stay as they are (posix.ending_signals), as do those that posix.EndsInOrder handles.
     """
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.signal(number, leave) for number in posix.ending_signals()}
+    mine = [n for n in posix.ending_signals() if not isinstance(signal.getsignal(n), posix.EndsInOrder)]
+    return {number: signal.signal(number, posix.EndsInOrder()) for number in mine}
 
 
 def restore_signals(previous: Handlers) -> None:
