@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -42,6 +43,10 @@ OPTIONS = (
 """The number and the commit are told: the sdist's repository is cut off, and a build would call itself 1."""
 FETCH, BUILD = 900.0, 7200.0
 """Longest that a download, and a build, may take. [s]"""
+LOCK = FETCH + BUILD
+"""Longest that a build waits for another one, which takes no longer unless it hangs. [s]"""
+LOOKED_EVERY = 0.5
+"""How often it is looked whether the other one is done. [s]"""
 SAID_EVERY = 60.0
 """A line at least so often: who waits sees that it goes on. [s]"""
 
@@ -77,13 +82,37 @@ def smollm2() -> Path:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder: a second build waits for the first, and what a killed one left is removed."""
+    """Hold the folder: a second build waits for the first, and what a killed one left is removed.
+
+    Raises Failed where the first holds it for longer than LOCK.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (folder / "lock").open("a+") as lock:
+        hold(lock)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
         for left in folder.glob(".building-*"):
             shutil.rmtree(left, ignore_errors=True)
         yield
+
+
+def hold(lock: TextIO) -> None:
+    """Take a lock, and say for which process it waits. Raises Failed after LOCK."""
+    began, said = time.monotonic(), -SAID_EVERY
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - began
+        lock.seek(0)
+        holder = f"the build of process {lock.read().strip() or 'unknown'}, which holds {lock.name}"
+        if waited >= LOCK:
+            raise Failed(f"waited {waited:.0f} s for {holder}: see whether it hangs, end it and repeat")
+        if waited - said >= SAID_EVERY:
+            print(f"waiting for {holder}", flush=True)
+            said = waited
+        time.sleep(LOOKED_EVERY)
 
 
 def made(place: Path, model: Path) -> None:
@@ -93,6 +122,7 @@ def made(place: Path, model: Path) -> None:
     if program.is_file() and not real.fault(str(program), model):
         return  # by whoever held the folder before
     log = place.with_suffix(".log")
+    log.write_bytes(b"")  # of this build alone
     with tempfile.TemporaryDirectory(prefix=".building-", dir=place.parent, ignore_cleanup_errors=True) as name:
         room = Path(name)
         out = built(room, log)

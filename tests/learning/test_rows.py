@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from gyakusan.errors import BadRecord
-from gyakusan.learning.rows import Row, parsed, written
+from gyakusan.learning.rows import MOST_BUSY, Row, is_crowded, parsed, written
 from gyakusan.text import tell
 
 ROW = Row("decode", "AMD EPYC", "llama.cpp", 2, "abc", 40.0, 20.0, "2026-11-28", "SmolLM2-135M", "Q4_1", 4, 64.0, 0.0)
@@ -23,6 +23,14 @@ def test_what_is_written_is_read() -> None:
 def test_slower_is_negative_for_speeds_and_times() -> None:
     assert ROW.shift == pytest.approx(-0.6931, abs=1e-4)
     assert structs.replace(ROW, quantity="ttft", predicted=1.0, measured=2.0).shift == pytest.approx(-0.6931, abs=1e-4)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 64])
+def test_other_programs_crowd_a_computer_from_one_share_on(cores: int) -> None:
+    assert not is_crowded(MOST_BUSY * cores, cores)
+    assert is_crowded(MOST_BUSY * cores + 0.01, cores)
+    assert structs.replace(ROW, busy=MOST_BUSY + 0.01).crowded
+    assert not structs.replace(ROW, busy=MOST_BUSY).crowded
 
 
 BROKEN: list[tuple[dict[str, Any], str]] = [

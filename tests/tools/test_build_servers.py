@@ -120,6 +120,32 @@ def test_a_build_that_works_is_made_once(built: Path, model: Path, monkeypatch: 
     assert real.find_llama_server(model) == (str(built / "bin" / "llama-server"), "")
 
 
+def test_a_build_says_for_whom_it_waits_and_not_without_end(
+    built: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build_servers, "LOOKED_EVERY", 0.01)
+    monkeypatch.setattr(build_servers, "LOCK", 0.1)
+    holder = f"the build of process {os.getpid()}, which holds {built.parent / 'lock'}"
+    with build_servers.alone(built.parent):
+        with pytest.raises(Failed, match=holder), build_servers.alone(built.parent):
+            pass
+        assert capsys.readouterr().out == f"waiting for {holder}\n", "said once a minute"
+    with build_servers.alone(built.parent):
+        assert (built.parent / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_log_tells_of_one_build(built: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(room: Path, log: Path) -> Path:
+        build_servers.run(["echo", "once"], log, 60)
+        raise Failed("it breaks off")
+
+    monkeypatch.setattr(build_servers, "built", build)
+    for _ in range(2):
+        with pytest.raises(Failed, match="it breaks off"), build_servers.alone(built.parent):
+            build_servers.made(built, model)
+    assert built.with_suffix(".log").read_text() == "$ echo once\nonce\n"
+
+
 def test_it_says_with_which_build_the_tests_run(
     built: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,10 +32,18 @@ LONGEST_NAME = 120
 LARGEST_FIGURE = 1e18
 LARGEST_RATIO = 1e6
 MOST_BUSY = 0.25
-"""Share of the cores that others may take while a CPU is measured. All threads of a product wait for the slowest: with one of
-two cores taken it is half as fast (engines/llamacpp/launch.py), which says nothing of the computer. Assumed."""
+"""Share of the cores that other programs may take before a figure tells of them and not of the computer. Assumed: all threads
+of a CPU's product wait for the slowest; half of two cores made 2.2 s of 0.77 s (`_SPIN` in engines/llamacpp/launch.py)."""
 _PATH = re.compile(r"[/\\]")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+
+
+def is_crowded(busy: float, cores: int = 1) -> bool:
+    """Return True where other programs take more than MOST_BUSY of a computer.
+
+    busy: cores that they keep busy, or their share of all cores where cores is 1
+    """
+    return busy > MOST_BUSY * cores
 
 
 class Row(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +102,7 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def crowded(self) -> bool:
         """True where others took so much of a CPU that its speed tells of them. A bandwidth is the highest that was seen."""
-        return self.cores > 0 and self.busy > MOST_BUSY and self.quantity != "bandwidth"
+        return self.cores > 0 and is_crowded(self.busy) and self.quantity != "bandwidth"
 
     @property
     def setting(self) -> tuple[str, str, int, int, int, bool]:

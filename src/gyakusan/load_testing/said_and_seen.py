@@ -10,6 +10,7 @@ from msgspec import structs
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ServerReport
+from gyakusan.learning.rows import is_crowded
 from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, StepResult
 from gyakusan.message import Message, people, say
@@ -19,8 +20,6 @@ from gyakusan.serving.buffer_comparison import compare_deployment
 
 FEW_REQUESTS = 3
 """A step with fewer answers is not compared."""
-CROWDED = 0.25
-"""Share of the cores that others keep busy, from which on that explains a slow figure. Assumed."""
 CLIENT_BUSY = 0.8
 """Share of a core from which on the client itself is what is slow. Assumed."""
 CACHED = 0.2
@@ -169,7 +168,7 @@ def _slower(missed: Comparison, result: BenchResult, slots: int | None, seen: Co
         return Cause("slots", missed.users, slots)
     if result.client is not None and result.client.busy > CLIENT_BUSY:
         return Cause("client", result.client.busy, 1)
-    if seen.other_load is not None and seen.other_load > CROWDED * seen.cores:
+    if seen.other_load is not None and is_crowded(seen.other_load, seen.cores):
         return Cause("other_programs", seen.other_load, seen.cores)
     if seen.power_limit is not None:
         return Cause("power_limit", seen.power_limit, seen.usual_power)

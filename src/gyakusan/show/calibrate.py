@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from gyakusan.learning.known import KEPT_DAYS
+from gyakusan.learning.rows import is_crowded
 from gyakusan.load_testing.calibration import USERS, CalibratedFigure, Calibration
 from gyakusan.load_testing.learned_rows import Learnt
 from gyakusan.message import Message, duration, say
@@ -24,8 +25,6 @@ STAGE_TEXTS = {
     "server": "Starting SmolLM2",
     "load": "Loading it with people",
 }
-CROWDED = 0.25
-"""Share of the cores that others keep busy, from which on it is said. Assumed."""
 EQUAL = 0.03
 """Nearer than this a speed is as it was assumed."""
 
@@ -123,7 +122,7 @@ def _width(figure: Estimate) -> float:
 
 def _notes(found: Calibration) -> Iterator[Message]:
     yield from refusals(found.learnt)
-    if found.busy is not None and found.busy > CROWDED * (found.machine.cores or 1):
+    if found.busy is not None and is_crowded(found.busy, found.machine.cores or 1):
         facts = {"busy": f"{found.busy:.1f}", "cores": found.machine.cores or 1}
         yield say("Other programs kept {busy} of {cores} cores busy. Close them and repeat.", **facts)
 

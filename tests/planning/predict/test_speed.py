@@ -69,6 +69,21 @@ def test_idle_conversations_that_stay_in_one_cache_are_read() -> None:
     assert _each("M4 Max 128GB", users=2, kept=8) == _each("M4 Max 128GB", users=2, kept=0)
 
 
+@pytest.mark.parametrize("chunk", [512, 2048])
+@pytest.mark.parametrize(("device", "multiplied"), [("RTX 4090", True), ("M4 Max 128GB", False)])
+def test_prompts_are_charged_for_others_cells_at_any_physical_batch(
+    device: str, multiplied: bool, chunk: float
+) -> None:
+    """CUDA leaves out cells behind the last own one from 1,024 rows on; that depends on who came first: not counted."""
+    card = machines.parse(device, None)
+    waits = []
+    for kept in (0, 8):
+        found = estimate_speed(LLAMA, card, turn=TurnShape(prompt=4096, depth=8192, users=2, chunk=chunk, kept=kept))
+        assert found is not None
+        waits.append(found.ttft.value)
+    assert (waits[1] > 1.05 * waits[0]) == multiplied
+
+
 def test_a_prompt_attends_to_what_lies_in_its_cache() -> None:
     card = machines.parse("RTX 4090", None)
     turns = (TurnShape(users=8, slots=8), TurnShape(users=8, kept=0))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from gyakusan.planning.fleet.replica_queue import replica_queue
 from gyakusan.planning.request.pace import MISS_STEP, SLOWEST_ANSWER, missed_by
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
-from gyakusan.planning.select.ranking import MUCH_SLOWER, ROLES, rank_candidates, ranked_for_role
+from gyakusan.planning.select.ranking import MUCH_SLOWER, ROLES, nearest_first, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 
@@ -153,6 +154,22 @@ def test_where_nothing_is_fast_enough_the_nearest_is_first(task: str, bandwidth:
     assert first.pace is not None
     reached = first.pace.decode_each.value / first.thinking.factor, first.pace.ttft.value
     assert missed_by(request, *reached) <= 1.01 * MISS_STEP * misses.min()
+
+
+def test_what_misses_the_limits_by_no_finite_number_is_last() -> None:
+    """With a NaN among them no candidate was near enough, and the groups never ended."""
+    found = ask("llama.cpp")
+    scores = rank_candidates(found.request, found.grid)
+    places = np.arange(5)
+    missed, usable = np.array([np.nan, 3.0, 1.1, np.inf, 1.2]), np.zeros(5, dtype=bool)
+    groups = nearest_first(structs.replace(scores, missed_by=missed, acceptable_speed=usable), places)
+    assert [g.tolist() for g in islice(groups, 9)] == [[2, 4], [1], [0, 3]]
+
+
+def test_the_expected_speed_is_the_centre_without_thinking() -> None:
+    cells = ask("llama.cpp").grid.cells
+    hidden = cells.tokens_per_s_low / cells.visible_tokens_per_s
+    assert cells.expected_visible_tokens_per_s * hidden == pytest.approx(cells.tokens_per_s)
 
 
 @settings(max_examples=40, deadline=None)

@@ -69,6 +69,12 @@ class CandidateColumns(Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def expected_visible_tokens_per_s(self) -> FloatArray:
+        """Return the centre of the interval without tokens that reasoning spends; nan = not known [tokens/s]."""
+        expected: FloatArray = self.visible_tokens_per_s * self.tokens_per_s / self.tokens_per_s_low
+        return expected
+
     def take(self, places: IntArray) -> CandidateColumns:
         """Return the candidates at some places."""
         return CandidateColumns(**{name: column[places] for name, column in shallow(self).items()})

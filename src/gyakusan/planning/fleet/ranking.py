@@ -52,7 +52,7 @@ def cheapest_shapes(request: PlanRequest, scores: RankingScores) -> RankingScore
         return scores
     cells, places = scores.cells, scores.eligible
     what = (cells.offer, cells.engine, cells.row, cells.kv, cells.mode)
-    speed = np.nan_to_num(cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low, nan=0.0)
+    speed = np.nan_to_num(cells.expected_visible_tokens_per_s, nan=0.0)
     good = scores.acceptable_speed
     if request.arrivals is None:
         good = good & scores.meets_target_speed

@@ -79,7 +79,7 @@ def _plans(
     owned, found = swept(structs.replace(request, arrivals=None), (equal,))
     cells = found.cells
     good = (cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS)) & (cells.quality_lower >= wanted.quality)
-    expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
+    expected = cells.expected_visible_tokens_per_s
     soon = ~(expected * _faster(equal, machine) < wanted.answer)  # what is not known stays
     kept = cells.take(np.flatnonzero(good & soon & (cells.blocks_in_ram == 0)))
     if not len(kept):

@@ -105,7 +105,7 @@ def reach(request: PlanRequest, nodes: Sequence[Node], models: Sequence[str]) ->
     for row, users in enumerate(people):
         asked, grid = swept(for_share(request, users), unlike, places)
         cells = grid.cells
-        expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
+        expected = cells.expected_visible_tokens_per_s
         soon = np.where(cells.ttft <= longest_wait(asked), np.nan_to_num(expected), 0.0)
         for place, model in enumerate(places):
             at = np.flatnonzero(grid.models == model)

@@ -45,8 +45,10 @@ UNKNOWN_ACCEPTANCE = 1.2
 PASSES = {"cuda": (True, True), "rocm": (True, True), "vulkan": (True, False)}
 """Backend -> whether attention multiplies with others' tokens of a unified cache and discards them: for answers, for prompts.
 
-CUDA's kernels skip what is masked from 1,024 rows or with several streams only (ggml-cuda/fattn-common.cuh,
-flash_attn_mask_to_KV_max), Vulkan's from 32 rows (ggml-vulkan.cpp, use_mask_opt); Metal's skip blocks (fa_vec_common.metal,
+CUDA's kernels skip nothing below 1,024 rows of one stream (ggml-cuda/fattn-common.cuh, launch_fattn). From there on, with a
+physical batch of 1,024 or more, they leave out what lies behind the last cell that a tile of rows sees
+(flash_attn_mask_to_KV_max); others' cells before it are multiplied. Who came first decides how many: this saving is not
+counted. Vulkan's skip what is masked from 32 rows (ggml-vulkan.cpp, use_mask_opt); Metal's skip blocks (fa_vec_common.metal,
 flash_attn_ext_blk), CPUs single tokens (ggml-cpu/ops.cpp, flash_attn_ext_f16_one_chunk): as llama-cpp-python 0.3.36 has them."""
 RULE_OF_THUMB = 0.55
 """Share of the bandwidth by which people usually divide the bytes of a token."""

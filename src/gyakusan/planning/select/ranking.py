@@ -75,7 +75,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
     """Return the scores of every candidate for a request."""
     cells, workload = grid.cells, request.workload
     eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
-    expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
+    expected = cells.expected_visible_tokens_per_s
     # who prefers speed means the speed that the table shows; else its low end counts
     counted = expected if request.prefer == "speed" else cells.visible_tokens_per_s
     speed = np.where(np.isnan(counted), _guessed_speed(grid, request.task), counted)
@@ -123,14 +123,15 @@ def _comparable_prices(price: FloatArray) -> FloatArray:
 def nearest_first(scores: RankingScores, places: IntArray) -> Iterator[IntArray]:
     """Yield some candidates in groups: those of acceptable speed alone; without one all, those that miss it least first.
 
-    Misses within one MISS_STEP of the least of a group are alike.
+    Misses within one MISS_STEP of the least of a group are alike. What is not finite is farthest.
     """
     acceptable = places[scores.acceptable_speed[places]]
     if len(acceptable):
         yield acceptable
         return
-    while len(places):
-        near = scores.missed_by[places] <= MISS_STEP * np.min(scores.missed_by[places])
+    missed = np.where(np.isfinite(scores.missed_by), scores.missed_by, np.inf)
+    while len(places):  # the least is in its group, and inf <= inf, so that every round takes some away
+        near = missed[places] <= MISS_STEP * np.min(missed[places])
         yield places[near]
         places = places[~near]
 
