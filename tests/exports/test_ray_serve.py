@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,27 @@ def test_a_replica_reserves_the_gpus_of_one_copy(index: int) -> None:
     world = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
     assert config["placement_group_config"]["bundles"] == [{"CPU": 1, "GPU": 1}] * world
     assert world == settings.world
+
+
+def test_copies_that_share_experts_are_no_replicas() -> None:
+    changes = {"expert_parallel": True, "tensor_parallel": 1, "data_parallel": 8}
+    asked = api.deployment("qwen3-235b-a22b", load=Load(8, 8192), device="8x H100", server="vllm", settings=changes)
+    for refused in (lambda: export((asked,), "ray", ExportSettings()), lambda: arguments(asked, ExportSettings())):
+        with pytest.raises(BadSetting, match=r"The 8 copies of qwen3-235b-a22b share their experts.*kubernetes"):
+            refused()
+    for kind in ("kubernetes", "vllm-stack", "compose"):
+        text = export((asked,), kind, ExportSettings())
+        assert "--enable-expert-parallel" in text
+        assert re.search(r'--data-parallel-size"?\n\s+- "8"', text), "one server holds all copies"
+        assert "8" in re.findall(r'(?:requestGPU|count|nvidia.com/gpu): "?(\d+)', text)
+
+
+def test_experts_spread_over_one_copy_are_a_replica() -> None:
+    changes = {"expert_parallel": True, "tensor_parallel": 8}
+    asked = api.deployment("qwen3-235b-a22b", load=Load(8, 8192), device="8x H100", server="vllm", settings=changes)
+    (config,) = arguments(asked, ExportSettings())["llm_configs"]
+    assert config["engine_kwargs"]["enable_expert_parallel"] is True
+    assert len(config["placement_group_config"]["bundles"]) == 8
 
 
 def test_bounds_follow_the_queue() -> None:

@@ -121,6 +121,7 @@ def test_a_start_is_told_by_ps_too(other: subprocess.Popen[bytes], monkeypatch: 
         '{"url": 1}',
         '{"url": "a\\u001b[2J"}',
         '{"url": "x", "pid": -1}',
+        '{"url": "x", "pid": 0, "process_start": "12"}',
         '{"url": "x", "users": "2"}',
         "[" * 9999,
     ],

@@ -67,7 +67,7 @@ def deploy(
 ) -> int:
     """Run `gyakusan deploy` and return its exit code."""
     from gyakusan.deploying import cluster
-    from gyakusan.exports.ray_serve import is_llm
+    from gyakusan.exports.ray_serve import check_copies, is_llm
 
     asked, scale = asked_for(model, people, where, which, server), replicated.scale
     if where != Where() and not is_llm(asked):
@@ -78,6 +78,8 @@ def deploy(
             "{model} does not fit on {machine}.", model=asked.name, machine=asked.machine.name,
             mend="See: gyakusan inspect, with the same options.",
         )  # fmt: skip
+    if is_llm(asked):
+        check_copies(asked)
     serve = cluster.connect(address)
     cluster.up(serve, asked, model, scale)
     base = scale.path.rstrip("/")

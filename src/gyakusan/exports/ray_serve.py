@@ -37,7 +37,7 @@ def is_llm(deployment: Deployment) -> bool:
 
 
 def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
-    """Return the file for `serve deploy` as YAML. Raises BadSetting for another server than vLLM."""
+    """Return the file for `serve deploy` as YAML. Raises BadSetting for another server than vLLM, and as `check_copies`."""
     check(settings)
     if not is_llm(deployment):
         raise BadSetting(
@@ -66,10 +66,12 @@ def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
 def arguments(deployment: Deployment, settings: ExportSettings) -> dict[str, Any]:
     """Return what `build_openai_app` is given for a plan on vLLM.
 
-    Copies in one server (data parallel) become replicas, each with its own GPUs and its share of the people.
+    Copies in one server (data parallel) become replicas, each with its own GPUs and its share of the people. Raises BadSetting
+    where they share experts.
     """
     source, *words = deployment.command.argv[len(PROGRAM) :]
     options = dict(_options(words))
+    check_copies(deployment)
     copies = int(options.get("data_parallel_size", 1))
     config: dict[str, Any] = {
         "model_loading_config": {"model_id": deployment.name, "model_source": source},
@@ -84,6 +86,17 @@ def arguments(deployment: Deployment, settings: ExportSettings) -> dict[str, Any
     if variables:
         config["runtime_env"] = {"env_vars": variables}
     return {"llm_configs": [config]}
+
+
+def check_copies(deployment: Deployment) -> None:
+    """Raise BadSetting for copies that share experts: they are one server, and a replica alone would hold all experts."""
+    options = dict(_options(deployment.command.argv[len(PROGRAM) + 1 :]))
+    if options.get("enable_expert_parallel") and (copies := int(options.get("data_parallel_size", 1))) > 1:
+        raise BadSetting(
+            "The {n} copies of {model} share their experts, and each replica of Ray would hold all of them.",
+            n=copies, model=deployment.name,
+            mend="Give --set data_parallel=1 and a larger tensor_parallel, or export to kubernetes, where they stay one server.",
+        )  # fmt: skip
 
 
 def accelerator(deployment: Deployment) -> str:

@@ -368,6 +368,8 @@ def _read(path: Path) -> RunningServer | None:
         return None
     if not told.url.isprintable() or not NAME.fullmatch(path.stem) or not 0 <= told.pid < 2**31:
         return None
+    if told.pid == 0 and told.process_start:  # edited by hand: no process began with this number
+        return None
     unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
     return msgspec.structs.replace(told, name=path.stem, **unknown)
 

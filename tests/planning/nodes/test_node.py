@@ -112,9 +112,31 @@ def test_names_are_on_one_line() -> None:
     assert len(nodes[1].name) <= 40
 
 
-def test_a_bandwidth_that_is_none_is_not_known() -> None:
-    nodes, _ = parse_nodes([TWO[0], ("x", without(devices=devices(bandwidth=math.inf)))])
-    assert nodes[1].machine.gpus[0].bandwidth is None
+@pytest.mark.parametrize("bandwidth", [-5.0, 0.0, 1e-300, 1e15, 1e300, math.inf, math.nan])
+def test_a_bandwidth_outside_physics_is_refused(bandwidth: float) -> None:
+    with pytest.raises(BadSetting, match=r"x: .* has a memory bandwidth of .*null where it is not known"):
+        parse_nodes([TWO[0], ("x", without(devices=devices(bandwidth=bandwidth)))])
+
+
+def test_a_bandwidth_that_is_told_is_used_and_null_is_not_known() -> None:
+    for told in (5e11, None):
+        nodes, _ = parse_nodes([TWO[0], ("x", without(devices=devices(bandwidth=told)))])
+        assert nodes[1].machine.gpus[0].bandwidth == told
+
+
+@pytest.mark.parametrize("cores", [-3, 65537, 10**12])
+def test_a_number_of_cores_that_no_computer_has_is_refused(cores: int) -> None:
+    with pytest.raises(BadSetting, match=rf"has {cores} cores"):
+        parse_nodes([TWO[0], ("x", without(cores=cores))])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("10.0.0.2", "10.0.0.2"), ("Spark.lan", "spark.lan"), ("fe80::1", "FE80:0::1")]
+)
+def test_two_nodes_at_one_address_are_refused_by_both_names(one: str, other: str) -> None:
+    there = [("a", without(name="one", address=one)), ("b", without(name="two", address=other))]
+    with pytest.raises(BadSetting, match="one and two have one address"):
+        parse_nodes(there)
 
 
 JSON = st.recursive(
@@ -131,8 +153,3 @@ def test_anything_else_is_an_error_of_ours(value: object, key: str) -> None:
             parse_nodes([TWO[1], ("x", broken)])
         except GyakusanError as error:
             json.dumps(str(error))
-
-
-def test_a_bandwidth_below_physics_is_not_known() -> None:
-    nodes, _ = parse_nodes([TWO[0], ("x", without(devices=devices(bandwidth=1e-300)))])
-    assert all(d.bandwidth is None for d in nodes[1].machine.devices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
+from ipaddress import ip_address
 from typing import Any, Literal
 
 import msgspec
@@ -27,8 +27,8 @@ MOST_MEMORY = 2**50
 MOST_CORES = 65536
 MOST_DEVICES = 64
 """Of a node: no computer has more, and each is planned for itself."""
-SLOWEST = 1e6
-"""Bandwidth of the slowest memory; less is a mistake, and taken as not known. [B/s]"""
+SLOWEST, FASTEST = 1e6, 1e15
+"""Bandwidth of the slowest memory, and more than any has; others are a mistake. [B/s]"""
 BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [ ..., ... ]"
 
 
@@ -99,7 +99,9 @@ def parse_nodes(sources: Iterable[tuple[str, object]], link: object = None) -> t
         found = value if isinstance(value, list | tuple) else [value]
         nodes += [_node(f"{source}, node {n}" if len(found) > 1 else source, v) for n, v in enumerate(found, 1)]
     _check_count(nodes)
-    return _named(nodes), USUAL if link is None else parse_link(link)
+    named = _named(nodes)
+    _check_addresses(named)
+    return named, USUAL if link is None else parse_link(link)
 
 
 def _check_keys(source: str, value: Mapping[str, object]) -> None:
@@ -118,6 +120,29 @@ def _check_count(nodes: list[Node]) -> None:
         )  # fmt: skip
     if not 2 <= len(nodes) <= MOST:
         raise BadSetting("There are {n} nodes.", n=len(nodes), most=MOST, mend="Give 2 to {most}.")
+
+
+def _check_addresses(nodes: Iterable[Node]) -> None:
+    """Raise BadSetting for two nodes at one address. Those of one name are two computers of one kind."""
+    seen: dict[str, str] = {}
+    for node in nodes:
+        if node.address is None:
+            continue
+        first = seen.setdefault(_address_key(node.address), node.name)
+        if first != node.name:
+            raise BadSetting(
+                "{first} and {second} have one address: {address}.",
+                first=first, second=node.name, address=node.address,
+                mend="Give each node its own address, or leave one out if they are the same computer.",
+            )  # fmt: skip
+
+
+def _address_key(address: str) -> str:
+    """Return what is alike for two spellings of one address."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address.casefold()
 
 
 def _node(source: str, value: object) -> Node:
@@ -147,8 +172,13 @@ def _node(source: str, value: object) -> Node:
     devices = tuple(_device(source, d) for d in said.devices)
     host = [d for d in devices if d.kind == "host"]
     gpus = tuple(d for d in devices if d.kind != "host")
-    processor, cores = line(said.processor, LONGEST_NAME), min(max(0, said.cores), MOST_CORES)
-    machine = Machine(name, gpus, host[0] if host else None, processor, cores, simd=said.simd)
+    if not 0 <= said.cores <= MOST_CORES:
+        raise BadSetting(
+            "Node {name} has {n} cores.", name=name, n=said.cores, most=MOST_CORES,
+            mend="Give at most {most}, 0 where the number is not known.",
+        )  # fmt: skip
+    processor = line(said.processor, LONGEST_NAME)
+    machine = Machine(name, gpus, host[0] if host else None, processor, said.cores, simd=said.simd)
     if not all(d.usable for d in (gpus or devices)) or not devices:
         raise BadSetting(
             "The memory of node {name} is not known.", name=name,
@@ -165,8 +195,13 @@ def _device(source: str, said: _Device) -> Device:
             file=source, device=line(said.name, LONGEST_NAME), memory=f"{memory:,}", reserved=f"{said.reserved:,}",
             mend="Correct memory and reserved.",
         )  # fmt: skip
-    if bandwidth is not None and not (isfinite(bandwidth) and SLOWEST <= bandwidth < 1e15):
-        bandwidth = None
+    if bandwidth is not None and not SLOWEST <= bandwidth < FASTEST:
+        raise BadSetting(
+            "{file}: {device} has a memory bandwidth of {bandwidth} B/s.",
+            file=source, device=line(said.name, LONGEST_NAME), bandwidth=f"{bandwidth:g}",
+            least=f"{SLOWEST:g}", most=f"{FASTEST:g}",
+            mend="Correct bandwidth, between {least} and {most}, or write null where it is not known.",
+        )  # fmt: skip
     return Device(
         line(said.name, LONGEST_NAME), said.kind, memory, said.backend, reserved=said.reserved,
         reserved_basis=said.reserved_basis, bandwidth=bandwidth, source=line(said.source, 80), memory_basis="read",
