@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from gyakusan.cli import main
-from gyakusan.cli.typed import half_width, remember, typed
+from gyakusan.cli.app import build
+from gyakusan.cli.typed import _TAKEN, half_width, read_words, remember, typed
 
 
 def test_words_are_kept() -> None:
@@ -30,6 +32,23 @@ def test_full_width_letters(word: str, read: str) -> None:
     assert half_width(word) == read
 
 
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ("plan －－ｕｓｅｒｓ ３ --save ｏｕｔ／ＡＢＣ.yaml", "plan --users 3 --save ｏｕｔ／ＡＢＣ.yaml"),
+        ("plan --svg=ＡＢＣ.svg --users=３", "plan --svg=ＡＢＣ.svg --users=3"),
+        ("－－ｌａｎｇ＝ｊａ ｐｌａｎ ＡＢＣ.toml", "--lang=ja plan ＡＢＣ.toml"),
+        ("--lang ja keys add ＡＢＣ --tokens １００ｋ", "--lang ja keys add ＡＢＣ --tokens 100k"),
+        ("chat --system ＨＥＬＬＯ！ --max-tokens ５０", "chat --system ＨＥＬＬＯ！ --max-tokens 50"),
+        ("inspect ｑｗｅｎ３－８ｂ --svg ＡＢＣ.svg", "inspect qwen3-8b --svg ＡＢＣ.svg"),
+        ("compare ＲＴＸ４０９０ Ｍ４", "compare RTX4090 M4"),
+        ("chat -- －－ｕｓｅｒｓ", "chat -- －－ｕｓｅｒｓ"),
+    ],
+)
+def test_paths_names_and_texts_stay_as_typed(words: str, read: str) -> None:
+    assert read_words(words.split(" ")) == read.split(" ")
+
+
 def test_a_file_of_that_name_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "１.toml").touch()
@@ -49,3 +68,17 @@ def test_a_command_in_full_width_letters(capsys: pytest.CaptureFixture[str]) -> 
     ]
     assert main([*words, "--lang", "ja"]) == 0
     assert "RTX 4090に収まります" in capsys.readouterr().out
+
+
+def test_every_option_that_is_read_in_usual_letters_exists() -> None:
+    names: set[str] = set()
+
+    def walk(app: App) -> None:
+        for name in app:
+            if not name.startswith("-"):
+                walk(app[name])
+        if app.default_command is not None:
+            names.update(n for a in app.assemble_argument_collection() for n in a.names)
+
+    walk(build("en"))
+    assert names >= _TAKEN

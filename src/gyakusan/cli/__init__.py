@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from errno import EBADF
 
 from gyakusan._version import __version__
-from gyakusan.cli.typed import half_width
+from gyakusan.cli.typed import read_words
 from gyakusan.text import LANGUAGES, Language, choose, tell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code: 0 yes, 1 no, 2 usage, 3 failure, 130 interrupted."""
-    arguments = [half_width(word) for word in (sys.argv[1:] if argv is None else argv)]
+    arguments = read_words(sys.argv[1:] if argv is None else argv)
     asked, rest = _language(arguments)
     language = choose(asked or _kept())
     try:

@@ -25,6 +25,42 @@ _FULL = re.compile(r"[ -~\u3000\uff01-\uff5e]+")
 _HALF: dict[int, str | int] = {0x3000: " ", **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}}
 
 
+_TAKEN = frozenset({
+    "--users", "--context", "--prompt", "--answer", "--arrivals", "--requests", "--tokens", "--max-tokens",
+    "--rate", "--seconds", "--depths", "--limit", "--lines", "--every", "--budget", "--computer", "--currency",
+    "--rates", "--price", "--power", "--outlet", "--gpus", "--count", "--hours", "--months", "--tariff", "--pue",
+    "--upkeep", "--resale", "--speed", "--first", "--quality", "--memory", "--ram", "--bandwidth", "--reserve",
+    "--link", "--replicas", "--most-replicas", "--spare", "--api-input", "--api-output", "--device", "--brand",
+    "--model", "--families", "--without", "--engine", "--quant", "--kv-type", "--key-type", "--value-type",
+    "--batch", "--ubatch", "--threads", "--port", "--task", "--prefer", "--os", "--language", "--lang",
+    "--licenses", "--details", "--command", "--compose", "--systemd", "--why-not", "--also", "--key-slots",
+    "--key-requests", "--key-tokens", "--models-max",
+})  # fmt: skip
+"""Options that take counts, amounts, devices, models and words of ours. Paths, names of people and texts stay as typed."""
+_NAMED = frozenset({"inspect", "compare", "get", "serve", "deploy", "export"})
+"""Commands whose own words are models, devices or numbers of plans."""
+_OPTION = re.compile(r"--[a-z]")
+
+
+def read_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a command: its name, options and their counts, amounts, devices and models in usual letters."""
+    read: list[str] = []
+    before, command = "", ""
+    for place, word in enumerate(words):
+        if word == "--":
+            return [*read, *words[place:]]
+        name, mark, value = half_width(word).partition("=")
+        if _OPTION.match(name):
+            typed_value = re.split("[=＝]", word, maxsplit=1)[-1]
+            read.append(f"{name}{mark}{value if name in _TAKEN else typed_value}" if mark else name)
+            before = "" if mark else name
+            continue
+        own = not before and (not command or command in _NAMED)
+        read.append(half_width(word) if own or before in _TAKEN else word)
+        command, before = command or ("" if before else read[-1]), ""
+    return read
+
+
 def half_width(word: str) -> str:
     """Return "RTX 4090" for a word in full-width letters; sentences of Japanese, and files of that name, stay as they are."""
     if word.isascii() or not _FULL.fullmatch(word) or os.path.exists(word):
