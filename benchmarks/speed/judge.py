@@ -182,6 +182,8 @@ BORROWED = 6
 """Sources as which all that stands above a slice counts in it: the other engines for an engine, the other kinds of figure
 for a kind. Few sources of its own thus borrow, many speak for themselves."""
 NOMINAL = 0.8
+UNSEEN = 2.0
+"""Factor of the class that knows most where no row has it: only ratios to it count, and no slice is made of it."""
 COLUMNS = ("place", "size", "cell", "computer", "source", "newer")
 NameArray = Any
 """An array of names."""
@@ -317,13 +319,14 @@ def calibrated(errors: Errors) -> dict[str, Any]:
 
 
 def _of_all_kinds(errors: Errors) -> dict[str, float]:
-    """The factor of each class over all kinds of figure; of one that no row has, that of the class before."""
+    """The factor of each class over all kinds of figure; of one that no row has, that of the class before, UNSEEN at first."""
     known = np.array([name.split(", ")[1] for name in errors.slices])[errors.place]
     counted = np.bincount(errors.source)[errors.source] <= LARGEST * len(errors.size)
     out: dict[str, float] = {}
+    last = UNSEEN
     for evidence in CLASSES:
         mine = counted & (known == evidence)
-        out[evidence] = factor(errors.some(mine))[0] if mine.any() else out.get(CLASSES[0], 2.0)
+        last = out[evidence] = factor(errors.some(mine))[0] if mine.any() else last
     return out
 
 

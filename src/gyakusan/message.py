@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -32,22 +33,39 @@ def people(users: int) -> Message:
     return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
 
 
-def duration(seconds: float) -> Message:
-    """Return a time as people say it: "<0.1 s", "6.2 s", "52 s", "6 min 52 s", "1 h 12 min"; whole minutes and hours alone."""
+def in_minutes(seconds: float, rounding: Callable[[float], int] = round) -> bool:
+    """Return True for a time [s] that is said in minutes: one that is a minute when it is rounded. Not what is not finite."""
+    return math.isfinite(seconds) and rounding(seconds) >= 60
+
+
+def duration(seconds: float, rounding: Callable[[float], int] = round) -> Message:
+    """Return a time as people say it: "<0.1 s", "6.2 s", "52 s", "6 min 52 s", "1 h 12 min"; whole minutes and hours alone.
+
+    seconds: "?" is said of what is not finite [s]
+    rounding: of the smaller unit, from a minute on: math.ceil for what must not read as less than it is
+    """
+    if not math.isfinite(seconds):
+        return say("?")
     if seconds < 0.05:
         return say("<0.1 s")
-    if round(seconds) < 60:
+    if not in_minutes(seconds, rounding):
         return say("{n} s", n=f"{seconds:.1f}" if seconds < 9.95 else f"{seconds:.0f}")
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(rounding(seconds), 60)
     if minutes < 60:
         return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest) if rest else say("{n} min", n=minutes)
-    hours, rest = divmod(round(seconds / 60), 60)
+    hours, rest = divmod(rounding(seconds / 60), 60)
     return say("{hours} h {minutes} min", hours=hours, minutes=rest) if rest else say("{n} h", n=hours)
 
 
 def typed_duration(seconds: float) -> Message:
-    """Return a time that somebody typed, with all its digits: "0.25 s", "90.5 s", "6 min 52 s"."""
-    return say("{n} s", n=f"{seconds:g}") if seconds < 60 or seconds % 1 else duration(seconds)
+    """Return a time that somebody typed, with all its digits: "0.25 s", "90.5 s", "6 min 52 s", "1 h 0 min 20 s"."""
+    if math.isfinite(seconds) and (seconds < 60 or seconds % 1):
+        return say("{n} s", n=f"{seconds:.12g}")
+    if not math.isfinite(seconds) or seconds < 3600 or seconds % 60 == 0:
+        return duration(seconds)
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return say("{hours} h {minutes} min {seconds} s", hours=hours, minutes=minutes, seconds=rest)
 
 
 class Listed(Struct, frozen=True):

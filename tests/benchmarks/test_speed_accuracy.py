@@ -196,6 +196,16 @@ def test_less_known_is_never_surer() -> None:
     assert found["prefill, nothing"]["coverage"] is None  # of four cells
 
 
+def test_a_class_without_rows_has_the_factor_of_the_class_before() -> None:
+    """Over all kinds of figure: the class that knows most has UNSEEN where no row has it."""
+    rows_, names = np.arange(40), ("prefill, device, mlx", "prefill, nothing, mlx")
+    found = replace(errors_of(np.where(rows_ < 20, 0.1, 0.3), rows_, rows_), place=(rows_ >= 20).astype(int))
+    whole = judge._of_all_kinds(replace(found, slices=names))
+    assert whole == {"model": judge.UNSEEN, "device": pytest.approx(np.exp(0.1)), "nothing": pytest.approx(np.exp(0.3))}
+    whole = judge._of_all_kinds(replace(found, slices=("prefill, model, mlx", "prefill, device, mlx")))
+    assert whole["nothing"] == whole["device"] == pytest.approx(np.exp(0.3))
+
+
 def test_what_is_written_of_errors_is_read_again() -> None:
     errors = errors_of(np.array([0.1, 0.123456789]), np.array([0, 1]), np.array([0, 0]))
     again = judge.Errors.read(json.loads(json.dumps(errors.written())))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
 from gyakusan.load_testing.store import KeptBench
-from gyakusan.message import Message, duration, people, say
+from gyakusan.message import Message, duration, in_minutes, people, say
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -354,7 +355,7 @@ def _time(value: float | None) -> Words:
     """Return a measured time [s] with two digits below a second, in minutes from a minute on."""
     if value is None:
         return "?"
-    return say("{n} s", n=seconds_words(value)) if round(value) < 60 else duration(value)
+    return say("{n} s", n=seconds_words(value)) if isfinite(value) and not in_minutes(value) else duration(value)
 
 
 def figure_words(found: Figure | None) -> str:

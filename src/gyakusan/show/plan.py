@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, duration, people, say
@@ -90,7 +89,7 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     if not slow:
         return
     least, longest = slowest_answer(answer.request), longest_wait(answer.request)
-    limits = {"least": f"{least:g}", "longest": duration(longest) if isfinite(longest) else "?"}
+    limits = {"least": f"{least:g}", "longest": duration(longest)}
     if slow[0] > 1:
         numbers = ", ".join(map(str, slow))
         yield say("*Too slow* to be of use: {numbers} (see the limits below).", numbers=numbers)
@@ -98,7 +97,8 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     answers, wait = _pace(answer.plans[0])
     shown = shown_figures(answer.plans[0])  # what the table shows, but where its rounding would hide the miss
     speed = short(shown.answer) if shown.answer is not None and shown.answer < least else at_most(answers, 2)
-    first = duration(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least_time(wait)
+    late = shown.ttft is not None and shown.ttft > longest and duration(shown.ttft) != duration(longest)
+    first = duration(shown.ttft) if shown.ttft is not None and late else at_least_time(wait)
     if answers >= least:
         yield say(
             "*No plan keeps all limits of speed*: the first token of plan 1 takes {n}, and {longest} is the most (default).",

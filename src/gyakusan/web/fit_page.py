@@ -19,7 +19,7 @@ from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import has_systemd, service, shell_line
 from gyakusan.errors import GyakusanError
 from gyakusan.exports.export import export
-from gyakusan.message import Message, duration, people, say
+from gyakusan.message import Message, duration, in_minutes, people, say
 from gyakusan.models.given import PREFIX
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
@@ -256,7 +256,7 @@ def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, Wo
             yield label, "-", None, reason
             continue
         figure = getattr(speed, name)
-        if name == "ttft" and round(figure.value) >= 60:
+        if name == "ttft" and in_minutes(figure.value):
             unit, said = None, duration
         told = {"low": said(figure.low), "high": said(figure.high), "prompt": f"{turn.prompt:,.0f}"}
         yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)

@@ -86,12 +86,29 @@ def _check_context_parallel(model: Model, settings: Settings) -> None:
             "{name} keeps windows or states, whose tokens GPUs cannot share.", name=model.name,
             mend="Leave out decode_context_parallel.",
         )  # fmt: skip
-    heads = max((g.key // g.key_head for g in model.memory if isinstance(g, Attention)), default=1)
-    readers = max((g.heads * g.key_head // g.key for g in model.memory if isinstance(g, Attention)), default=parts)
-    if ranks % parts or ranks // heads < parts or readers % parts:
+    for group in (g for g in model.memory if isinstance(g, Attention)):
+        _check_heads_for_context_parallel(group, settings)
+    if ranks % parts:
         raise BadSetting(
-            "{parts} GPUs cannot share the tokens of {heads} KV heads on {ranks} GPUs.", parts=parts, heads=heads,
-            ranks=ranks, mend="decode_context_parallel is at most tensor_parallel divided by the KV heads, and divides both.",
+            "{parts} GPUs cannot share the tokens of a cache on {ranks} GPUs.", parts=parts, ranks=ranks,
+            mend="decode_context_parallel must divide tensor_parallel.",
+        )  # fmt: skip
+
+
+def _check_heads_for_context_parallel(group: Attention, settings: Settings) -> None:
+    """Raise BadSetting for heads of one width on too few GPUs. config/model.py, verify_with_parallel_config."""
+    ranks, parts = settings.tensor_parallel, settings.decode_context_parallel
+    kv_heads = group.key // group.key_head
+    queries_per_kv_head = group.heads // kv_heads
+    if ranks // kv_heads < parts:
+        raise BadSetting(
+            "{parts} GPUs cannot share the tokens of {heads} KV heads on {ranks} GPUs.", parts=parts, heads=kv_heads,
+            ranks=ranks, mend="decode_context_parallel is at most tensor_parallel divided by the KV heads.",
+        )  # fmt: skip
+    if queries_per_kv_head % parts:
+        raise BadSetting(
+            "{parts} GPUs cannot share the tokens of a KV head that {queries} query heads read.", parts=parts,
+            queries=queries_per_kv_head, mend="decode_context_parallel must divide the query heads of each KV head.",
         )  # fmt: skip
 
 

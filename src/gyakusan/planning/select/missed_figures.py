@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gyakusan.message import Message, duration, say
+from gyakusan.message import Message, duration, in_minutes, say
 
 
 def at_most(value: float, digits: int = 1) -> str:
@@ -18,11 +18,10 @@ def at_least(value: float) -> str:
     return f"{math.ceil(10 * value) / 10:.1f}" if math.isfinite(value) else "?"
 
 
-def at_least_time(value: float) -> Message | str:
+def at_least_time(value: float) -> Message:
     """Return a time [s] that exceeds a limit, rounded up; "?" where it is not known, which exceeds every limit."""
-    if not math.isfinite(value):
-        return "?"
-    return say("{n} s", n=at_least(value)) if value < 59.9 else duration(math.ceil(value))
+    short = math.isfinite(value) and not in_minutes(value, math.ceil)
+    return say("{n} s", n=at_least(value)) if short else duration(value, math.ceil)
 
 
 def reached(value: float) -> str:
@@ -36,8 +35,9 @@ def reached_wait(value: float) -> str:
 
 
 def reached_time(value: float) -> Message:
-    """Return a wait [s] that is kept, rounded up, as people say it."""
-    return say("{n} s", n=reached_wait(value)) if value <= 59 else duration(math.ceil(value))
+    """Return a wait [s] that is kept, rounded up, as people say it; "?" where it is not known."""
+    short = math.isfinite(value) and not in_minutes(value, math.ceil)
+    return say("{n} s", n=reached_wait(value)) if short else duration(value, math.ceil)
 
 
 def kept_floor(value: float) -> str:
