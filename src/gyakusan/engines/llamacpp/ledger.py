@@ -11,7 +11,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import UNKNOWN_HOST, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import builds, ledger_lines
-from gyakusan.engines.llamacpp.buffers import cpu_repack, kv_cache, server_memory
+from gyakusan.engines.llamacpp.buffers import cpu_repack, flash_kernels, kv_cache, server_memory
 from gyakusan.engines.llamacpp.buffers.weights import read_lazily, weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import ComputeBuffers, compute_buffer
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
@@ -158,6 +158,9 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
             )
         )
     notes += _of_build(settings)
+    unfused = flash_kernels.note(model, settings)
+    if unfused is not None:
+        notes.append(unfused)
     without_effect = _settings_without_effect(settings)
     if without_effect:
         notes.append(say("{names}: set, but without effect here.", names=", ".join(without_effect)))

@@ -178,7 +178,8 @@ def pooled_copies(model: Model, settings: Settings) -> tuple[Line, ...]:
 
 def host_inputs(size: Number, model: Model, settings: Settings) -> Line:
     """Return the line of the host's side of a graph that a GPU computes; size [B]."""
-    low = high = size
+    least, most = one_device.host_factors(model, settings)
+    low, high = size * least, size * most
     for build in builds.possible(settings.build):
         other = one_device.compute_buffer(model, replace(settings, build=build)).host
         low, high = minimum(low, other), maximum(high, other)

@@ -40,6 +40,14 @@ def attention_copies(layer: Attention | Latent, settings: Settings) -> Number:
     return copies + _metal_attention(layer, settings, cells) if rules == "metal" else copies
 
 
+def copied_to_host(layer: Attention | Latent, s: Settings) -> Number:
+    """Return what the CPU gets of a GPU where it computes one layer's attention: keys, values and queries [B]."""
+    rows = stream_cells(layer, s) * s.streams
+    values = dtype(s.value_type).row(layer.value) * rows if layer.value else 0
+    width = layer.key_head if isinstance(layer, Attention) else layer.key
+    return dtype(s.key_type).row(layer.key) * rows + values + F32 * s.graph_tokens * layer.heads * width
+
+
 def pooled_copies(layers: Iterable[Attention | Latent], settings: Settings) -> Number:
     """Return f16 copies of a quantised cache that builds before b9520 took from CUDA's pool: of the largest layer [B].
 

@@ -42,7 +42,7 @@ def groups(model: Model, settings: Settings) -> tuple[CacheGroup, ...]:
     """Return the cache of each group of the model's memory. Raises BadSetting for a type that does not fit the heads."""
     key, value = dtype(settings.key_type), dtype(settings.value_type)
     _check_divisible(model, key, value)
-    widest = None if settings.flash else _widest_values(model)
+    widest = _widest_values(model) if settings.transposed else None
     padding = PADDING[settings.allocation_rules]
     return tuple(_group(m, settings, key, value, padding, widest) for m in model.memory)
 

@@ -62,7 +62,7 @@ def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent]
         total = total + round_up(F16 * cells, align)
     values = max(m.value for m in model.memory if isinstance(m, Attention | Latent))
     if values:
-        total = total + round_up(I64 * s.graph_tokens * (1 if s.flash else values), align)
+        total = total + round_up(I64 * s.graph_tokens * (values if s.transposed else 1), align)
     key, value = hadamard_widths(cache, s)
     return total + F32 * (key * key + value * value)
 

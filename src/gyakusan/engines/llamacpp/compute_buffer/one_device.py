@@ -13,9 +13,12 @@ from msgspec import Struct, structs
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, where
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Compressed, Experts, Indexer, Model, Recurrent
+from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import builds
-from gyakusan.engines.llamacpp.backends import ALIGNMENT, RECORDED_BACKENDS
+from gyakusan.engines.llamacpp.backends import ALIGNMENT, F16, RECORDED_BACKENDS
+from gyakusan.engines.llamacpp.buffers.flash_kernels import is_on_host, resolved
+from gyakusan.engines.llamacpp.buffers.kernel_memory import copied_to_host
+from gyakusan.engines.llamacpp.buffers.kv_cache import stream_cells
 from gyakusan.engines.llamacpp.compute_buffer.base import Base, base_of
 from gyakusan.engines.llamacpp.compute_buffer.inputs import inputs, scans_on_host
 from gyakusan.engines.llamacpp.compute_buffer.peak_dense import attention, experts, feed_forward, logits
@@ -48,6 +51,10 @@ SIMULATED = ("nemotron_h", "nemotron_h_moe", "granitehybrid")
 """Architectures whose graph is simulated for one device, too: closed forms were up to 98 % off on other shapes."""
 _ROOM = 2**50
 """Free memory of a card on which everything lies. [B]"""
+ON_HOST = (0.65, 1.5)
+"""Factors where the CPU computes attention for a GPU: seen on made-up shapes, tests/truth/attention_kernels.jsonl.gz."""
+INDEXER_KEY, INDEXER_HEADS = 128, (32, 64)
+"""Width of an indexer's key [values] and numbers of its heads that CUDA has a fused kernel for."""
 FEWER_VECTORS = 2
 """Residual vectors that a GPU's buffer lacked before batches mixed tokens and vectors."""
 
@@ -65,6 +72,7 @@ class ComputeBuffers(Struct, frozen=True):
 
 def compute_buffer(model: Model, settings: Settings) -> ComputeBuffers:
     """Return the compute buffers. [B] Every number in `settings` may be an array; shapes broadcast."""
+    settings = resolved(model, settings)
     built = builds.as_built(model, settings.build)
     if built is not model and settings.backend == "cuda":
         return _before_mixing(model, built, settings)
@@ -72,11 +80,26 @@ def compute_buffer(model: Model, settings: Settings) -> ComputeBuffers:
     if simulates(model, settings):
         return _simulated(model, settings)
     base = _full_base(model, settings)
+    if is_on_host(model, settings):
+        return _attention_on_host(model, settings)
     size = base.bytes + maximum(*(peak(base) for peak in PEAKS.values()))
     if model.graph.encoder:
         size = with_masks_and_scores(model, settings, size)
         return ComputeBuffers(size, _host(base) + masks(model, settings)) if base.on_gpu else ComputeBuffers(0, size)
     return ComputeBuffers(size, _host(base)) if base.on_gpu else ComputeBuffers(0, size)
+
+
+def _attention_on_host(model: Model, settings: Settings) -> ComputeBuffers:
+    """Return the buffers where a GPU has no kernel, and the CPU computes attention: about, see range_factors [B].
+
+    The GPU keeps neither mask nor copies of the cache; the host gets keys, values and queries of one layer.
+    """
+    layers = [m for m in model.memory if isinstance(m, Attention | Latent)]
+    base = _full_base(model, replace(settings, key_type="F16", value_type="F16"))
+    mask = maximum(*(F16 * settings.graph_tokens * stream_cells(m, settings) for m in layers))
+    size = base.bytes + maximum(*(peak(base) for peak in PEAKS.values())) - mask
+    copies = maximum(*(copied_to_host(m, settings) for m in layers))
+    return ComputeBuffers(size, _host(_full_base(model, settings)) + copies)
 
 
 def _before_mixing(model: Model, built: Model, settings: Settings) -> ComputeBuffers:
@@ -113,7 +136,7 @@ def simulates(model: Model, settings: Settings) -> bool:
     some scans only. llama-bench: the logits of every token lie above the last residual vector or not, and its place changes
     from layer to layer.
     """
-    if settings.outputs == "bench" and settings.backend != "cpu":
+    if (settings.outputs == "bench" and settings.backend != "cpu") or is_on_host(model, settings):
         return False
     known = settings.allocation_rules != "metal" and model.architecture in SIMULATED and model.tensors
     if settings.outputs != "bench" and not known:
@@ -125,7 +148,7 @@ def simulates(model: Model, settings: Settings) -> bool:
 
 def largest_peak(model: Model, settings: Settings) -> tuple[str, int]:
     """Return the name of the largest peak, a key of PEAKS, and the bytes of the base below it [B]. Scalars only."""
-    base = _full_base(model, settings)
+    base = _full_base(model, resolved(model, settings))
     return max(PEAKS, key=lambda name: int(PEAKS[name](base))), int(base.bytes)
 
 
@@ -141,16 +164,21 @@ def range_factors(model: Model, settings: Settings) -> tuple[float, float]:
     recorded = settings.allocation_rules in ("cpu", *RECORDED_BACKENDS)
     if model.architecture in SIMULATED and recorded and not earlier and simulates(model, settings):
         return (1.0, 1.0)
+    settings = resolved(model, settings)
     bench = settings.outputs == "bench" and not simulates(model, settings)
     classes = (
         (earlier and dtype(settings.key_type).quantized, (0.9, 1.1)),
         (earlier and settings.of_build.all_logits, (0.96, 1.06)),
+        (is_on_host(model, settings), ON_HOST),
+        (not settings.flash and not settings.transposed, (0.78, 1.12)),
         (settings.allocation_rules == "vulkan", (0.82, 1.6)),
         (any(isinstance(m, Indexer) and m.value for m in model.memory) and settings.flash, (0.87, 1.23)),
-        (Compressed in kinds or bool(scans_on_host(model)), (0.82, 1.19)),
+        (Compressed in kinds, (0.75, 1.4)),
+        (bool(scans_on_host(model)), (0.82, 1.19)),
+        (not has_indexer_kernel(model), (0.65, 1.35)),
         (bench and "mamba" in states, (0.97, 1.17)),
         ("BF16" in settings.cache_types, (0.88, 1.13)),
-        (Indexer in kinds and settings.flash, (0.93, 1.02)),
+        (Indexer in kinds and settings.flash, (0.78, 1.15)),
         (model.graph.per_layer > 0, (0.97, 1.07)),
         (bool(states & {"mamba2", "gated_delta", "lightning"}), (0.95, 1.06)),
         (bench, (0.97, 1.06)),
@@ -158,6 +186,28 @@ def range_factors(model: Model, settings: Settings) -> tuple[float, float]:
         (bool(states & {"mamba", "kda"}), (0.98, 1.02)),
     )
     return next((factors for applies, factors in classes if applies), (1.0, 1.0))
+
+
+def host_factors(model: Model, settings: Settings) -> tuple[float, float]:
+    """Return the relative factors between which the host's side of a GPU's graph is, (1, 1) where the formula is exact."""
+    if is_on_host(model, resolved(model, settings)):
+        return ON_HOST
+    if any(isinstance(m, Compressed) for m in model.memory):
+        return (0.999, 1.001)
+    return (1.0, 1.0) if settings.backend == "cpu" or has_indexer_kernel(model) else (1.0, 2.2)
+
+
+def has_indexer_kernel(model: Model) -> bool:
+    """Return False if an indexer's heads have no fused kernel: it wants 32 or 64 of 128 values. Unknown heads: True.
+
+    Source: ggml-cuda/lightning-indexer.cu, ggml_cuda_lightning_indexer_supported.
+    """
+    indexer = next((m for m in model.memory if isinstance(m, Indexer) and not m.value), None)
+    if indexer is None:
+        return True
+    weighed = next((t for t in model.tensors if t.name.endswith("indexer.proj.weight")), None)
+    heads = weighed.shape[-1] if weighed is not None else INDEXER_HEADS[0]
+    return indexer.key == INDEXER_KEY and heads in INDEXER_HEADS
 
 
 def _full_base(model: Model, settings: Settings) -> Base:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, where
 from gyakusan.core.model import Attention, Dense, Experts, Model, Recurrent
-from gyakusan.engines.llamacpp.backends import F32, READS_F16_CACHE
+from gyakusan.engines.llamacpp.backends import F16, F32, READS_F16_CACHE
 from gyakusan.engines.llamacpp.buffers.kernel_memory import attention_copies, metal_expert_lists
 from gyakusan.engines.llamacpp.buffers.kv_cache import hadamard_widths, stream_cells
 from gyakusan.engines.llamacpp.compute_buffer.base import Base
@@ -174,7 +174,23 @@ def _kept_besides_attention(base: Base) -> int:
 
 
 def _scores(base: Base, m: Attention) -> Number:
-    return base.per_token(_query_width(base, m) + m.heads * stream_cells(m, base.settings))
+    cells = stream_cells(m, base.settings)
+    if not base.settings.transposed:
+        return base.per_token(m.heads * cells) + _below_scores(base, m, cells)
+    return base.per_token(_query_width(base, m) + m.heads * cells)
+
+
+def _below_scores(base: Base, m: Attention, cells: Number) -> Number:
+    """Return queries, and values transposed for the product where no free block holds them [B].
+
+    Queries and their rotation fit the free residual vector, or the second lies above it; a free block is then of both.
+    cells: of a stream [tokens].
+    """
+    q, e = m.heads * m.key_head, base.model.embedding
+    width = 0 if 2 * q <= e else _query_width(base, m)
+    free = base.per_token(q) + (base.residual if q <= e else 0) if width else base.residual
+    values = F16 * cells * base.settings.streams * m.value
+    return base.per_token(width) + where(values > free, values, 0)
 
 
 def _flash(base: Base, m: Attention) -> Number:

@@ -16,6 +16,7 @@ from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32, RECORDED_BACKENDS
 from gyakusan.engines.llamacpp.buffers import kv_cache
+from gyakusan.engines.llamacpp.buffers.flash_kernels import is_on_host, resolved
 from gyakusan.engines.llamacpp.buffers.weights import stored
 from gyakusan.engines.llamacpp.compute_buffer import one_device
 from gyakusan.engines.llamacpp.compute_buffer.inputs import inputs
@@ -83,8 +84,9 @@ def compute_buffers(model: Model, settings: Settings, placement: Placement, *, d
 
     dry_run: as llama.cpp's own dry run counts, which plans more for later devices than a load takes (model_graph.is_pinned).
     """
-    model = builds.as_built(model, settings.build)
-    simulated = simulate(model, settings, placement, dry_run=dry_run) if can_simulate(model, settings) else None
+    model, settings = builds.as_built(model, settings.build), resolved(model, settings)
+    known_graph = can_simulate(model, settings) and not is_on_host(model, settings)
+    simulated = simulate(model, settings, placement, dry_run=dry_run) if known_graph else None
 
     def on(device: int) -> DeviceBuffer:
         role = _role(settings, placement, device)
@@ -158,13 +160,15 @@ def _estimate(
 def _inputs(split: _Split) -> DeviceBuffer:
     """Return the graph's inputs: four times with pipelining; with recurrent layers in RAM also windows and states."""
     settings, host = split.settings, split.one.host
+    least, most = one_device.host_factors(split.model, replace(settings, gpu_layers=-1))
     if split.placement.pipeline:
         size = host + (MAX_COPIES - 1) * (split.inputs("cpu", host=True) + 2 * split.vector)
-        return DeviceBuffer("inputs", size, size, size)
+        return DeviceBuffer("inputs", size, size * least, size * most)
     states = [m for m in split.model.memory if isinstance(m, Recurrent)] if split.blocks_in_ram else []
     state = F32 * settings.slots * max((m.convolution + m.state for m in states), default=0)
     windows = max((m.inner + 2 * m.groups * m.state_size for m in states), default=0)
-    return DeviceBuffer("inputs", host + state, host, host + state + 2 * F32 * settings.graph_tokens * windows)
+    high = host * most + state + 2 * F32 * settings.graph_tokens * windows
+    return DeviceBuffer("inputs", host + state, host * least, high)
 
 
 def _pipelined(split: _Split, device: int, dry_run: bool) -> DeviceBuffer:
