@@ -67,6 +67,9 @@ def main() -> int:
         except Failed as failed:
             print(failed)
             return 1
+        except OSError as error:
+            print(f"{error.filename or real.BUILT} cannot be used: {error.strerror or error}")
+            return 1
         program = str(real.BUILT / "bin" / PROGRAMS[0])
     print(f"llama-server: {program} ({real.version(program)})")
     return 0
@@ -214,7 +217,9 @@ def run(words: Sequence[str], log: Path, patience: float) -> None:
     with log.open("ab") as out:
         out.write(f"$ {' '.join(words)}\n".encode())
         out.flush()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             code = waited(process, log, patience)
         finally:
@@ -237,13 +242,18 @@ def waited(process: subprocess.Popen[bytes], log: Path, patience: float) -> int 
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
-    """End a process that may still run: ninja ends its compilers when it is told to."""
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """End a process that may still run, and all that it started: it leads a group of its own."""
+    for number, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        end = time.monotonic() + patience
+        try:
+            os.killpg(process.pid, number)
+            while time.monotonic() < end:
+                process.poll()  # what has ended counts as there until somebody asks
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
+        except (ProcessLookupError, PermissionError):  # nobody of the group is left; macOS says so of what just ended
+            break
+    process.wait()
 
 
 def last_lines(log: Path, count: int) -> list[str]:
@@ -252,6 +262,7 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    # What was begun is cleared away then, too.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGHUP):  # what was begun is cleared away then, too
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import signal
+import subprocess
 import sys
 import tarfile
 import time
@@ -209,6 +211,67 @@ def test_a_step_that_takes_too_long_is_ended(
     assert "[7/211]" in capsys.readouterr().out
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text().split()[1]), 0)
+
+
+def test_what_a_step_started_ends_with_it(tmp_path: Path) -> None:
+    """Also where the step has ended itself, as a uv that is killed leaves its children."""
+    words = ["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; exit 3"]
+    with pytest.raises(Failed, match="sh ended with 3"):
+        build_servers.run(words, tmp_path / "log", 60)
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_build_and_all_that_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    """The handlers of the program itself, whose `main` is a step that would take a minute."""
+    text = Path(build_servers.__file__).read_text("utf-8")
+    step = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
+    fresh = (
+        "for n in (signal.SIGTERM, signal.SIGHUP):\n"
+        "    signal.signal(n, signal.SIG_DFL)\n"
+        "    signal.pthread_sigmask(signal.SIG_UNBLOCK, [n])\n"
+    )
+    own = f"{fresh}def main():\n    run(['sh', '-c', {step!r}], Path({str(tmp_path / 'log')!r}), 60)\n\n\n"
+    file = tmp_path / "tools" / "build.py"
+    file.parent.mkdir()
+    file.write_text(text.replace('if __name__ == "__main__":', own + 'if __name__ == "__main__":'))
+    ready = tmp_path / "pid"
+    root = {**os.environ, "PYTHONPATH": str(Path(build_servers.__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, str(file)], env=root)
+    try:
+        end = time.monotonic() + 30
+        while not (ready.exists() and ready.read_text().strip()) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert gone(int(ready.read_text()))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def gone(pid: int, patience: float = 10.0) -> bool:
+    """True once a process has ended; one that nobody has waited for counts."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        state = Path(f"/proc/{pid}/stat")
+        try:
+            os.kill(pid, 0)
+            if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_place_that_cannot_be_used_is_one_sentence(
+    built: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build_servers, "smollm2", lambda: model)
+    built.parent.write_text("a file")
+    assert build_servers.main() == 1
+    assert capsys.readouterr().out.splitlines()[-1] == f"{built.parent} cannot be used: File exists"
 
 
 def test_without_a_compiler_or_uv_it_says_what_to_install(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
