@@ -99,3 +99,12 @@ def test_a_worker_that_anybody_may_reach_is_said(capsys: pytest.CaptureFixture[s
     for place, said in (("10.0.0.1:50052", True), ("127.0.0.1:50052", False)):
         main(["export", "smollm2", "--to", "systemd", "--set", f"rpc={place}"])
         assert ("no password and no encryption" in capsys.readouterr().err) is said
+
+
+def test_podman_is_another_name_of_quadlet(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["export", "qwen3-4b", "--device", "RTX 4090", "--lang", "en", "--to"]
+    texts = []
+    for kind in ("podman", "quadlet"):
+        assert main([*asked, kind]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]

@@ -221,3 +221,16 @@ def test_the_row_says_the_effort(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{quality['effort']} effort; thinks x{quality['thinking']:.2g}:" in said(capsys, *asked)
     assert "measured on a model of its family" in said(capsys, *asked, "--details", "1")
     assert quality["thinking_low"] <= quality["thinking"] <= quality["thinking_high"]
+
+
+def test_what_is_sold_second_hand_only_says_so_and_has_a_price_with_used(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("fleet", "--device", "RTX 4090", "--users", "20", "--lang", "en")
+    assert "Only used prices of it are known: add --used." in said(capsys, *asked)
+    text = said(capsys, *asked, "--used")
+    assert "to buy)" in text
+    assert "Only used prices" not in text
+
+
+def test_a_speed_that_is_not_known_names_what_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "fleet", "--device", "cpu", "--users", "3", "--lang", "en", code=1)
+    assert "gyakusan calibrate measures it; or add --bandwidth 80GB/s." in text

@@ -94,3 +94,12 @@ def test_what_has_no_name_of_its_own_is_said_in_words(record: PriceRecord) -> No
     """Products keep their names; a computer without a card and a power supply do not stand in English on a Japanese screen."""
     assert tell(sold_words(record.name), "en").replace(FIXED, " ") == record.name
     assert not re.search("computer|supply|card", tell(sold_words(record.name), "ja"))
+
+
+def test_equal_gpus_stand_in_one_line_and_modules_take_no_slots(capsys: pytest.CaptureFixture[str]) -> None:
+    """Eight lines said the same, 24 slots were counted for modules, and nothing followed from 6,322 W."""
+    assert main(["plan", "--device", "8x H100", "--details", "1", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("H100 80GB HBM3: 5") == out.count("GPU 0-7: H100 80GB HBM3: ") == 1
+    assert "6,322 W at the wall: more than an outlet of 1,500 W gives" in out
+    assert "slots" not in out

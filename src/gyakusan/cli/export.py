@@ -89,7 +89,8 @@ def export(
     ],
     *more: Annotated[str, Parameter(help=_("Further models behind the same address (caddy)."))],
     to: Annotated[
-        str, Parameter(help=_("Kind of file: kubernetes, compose, quadlet, systemd, caddy, vllm-stack or ray."))
+        str,
+        Parameter(help=_("Kind of file: kubernetes, compose, quadlet (podman), systemd, caddy, vllm-stack or ray.")),
     ],
     run: Run = Run(),
     file: Annotated[str | None, Parameter(help=_("File to write; default: the terminal."))] = None,
@@ -100,9 +101,11 @@ def export(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan export` and return its exit code."""
+    from gyakusan.exports.export import SYNONYMS
     from gyakusan.exports.export import export as text_of
     from gyakusan.exports.settings import spanned
 
+    to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
     text = text_of(asked, to, run.settings)
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]

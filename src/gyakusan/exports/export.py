@@ -34,6 +34,8 @@ KINDS: Mapping[str, Write] = {
     "ray": lambda deployments, settings: ray_serve(deployments[0], settings),
 }
 """Name of a kind -> what writes it."""
+SYNONYMS = {"podman": "quadlet"}
+"""What else a kind is called: podman reads quadlets."""
 _OF_ONE = frozenset({"host", "lan", "keyed", "port", "all_flags", "page"})
 TAKEN: Mapping[str, frozenset[str]] = {
     "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "host", "port", "image"}),

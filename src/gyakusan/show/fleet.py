@@ -9,6 +9,7 @@ from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.fleet.sweep import sold_used_only
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
 from gyakusan.show.answer import answer_screen, no_answer
 from gyakusan.show.plan_notes import price_note
@@ -39,6 +40,13 @@ def screen(answer: FleetAnswer) -> Tree:
     return answer_screen(_verdict(answer), question(answer), _table(answer), closing)
 
 
+UNPRICED_TEXTS = {
+    "unknown": "Take {machines} with {model}: {speed}. Its price is not known.",
+    "used": "Take {machines} with {model}: {speed}. Only used prices of it are known: add --used.",
+}
+"""What to take where it has no new price."""
+
+
 def amounts(answer: FleetAnswer) -> Amounts:
     """Return how amounts are said: in the currency of the question."""
     return Amounts(answer.request.plan_request.paid_in, answer.rates)
@@ -50,7 +58,8 @@ def _verdict(answer: FleetAnswer) -> Verdict:
     total, price = plan.cost.requested.total, plan.plan.offer.price
     facts = {"machines": machines(plan), "model": whole(plan.plan.name), "speed": _speed_words(answer, plan)}
     if total is None or price is None:
-        first = say("Take {machines} with {model}: {speed}. Its price is not known.", **facts)
+        used = sold_used_only(answer.request.plan_request, plan.plan.offer)
+        first = Message(UNPRICED_TEXTS["used" if used else "unknown"], facts)
     else:
         first = say(
             "Take {machines} with {model}: {speed}, {cost} a month ({price} to buy).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from datetime import date
+from itertools import groupby
 
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
@@ -90,7 +91,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     if plan.offer.power:
         yield Fact(say("Power"), (_power(answer, plan),))
     yield Fact(say("Files"), tuple(_files(answer, plan)))
-    yield Fact(say("Memory"), tuple(_memory(a) for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES))
+    yield Fact(say("Memory"), tuple(_memories(plan)))
     yield Fact(say("At most"), (_at_most(plan, limits),))
     yield Fact(say("Speed"), tuple(_speed(plan)) if plan.pace else (unknown_speed(answer.request, plan),))
     if plan.thinking.factor > 1 and plan.pace is not None:
@@ -139,6 +140,8 @@ def _power(answer: Recommendation, plan: Plan) -> Message:
     if outlet is None:
         return say("{n} W for the devices, {wall} W at the wall", **facts)
     facts["outlet"] = f"{outlet:,.0f}"
+    if offer.wall_power > outlet:
+        return say("{n} W for the devices, {wall} W at the wall: more than an outlet of {outlet} W gives", **facts)
     if not offer.slots:
         return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W", **facts)
     return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W; {slots} slots", **facts)
@@ -157,8 +160,16 @@ def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("not published; made by: {commands}", commands=whole(" && ".join(plan.preparation)))
 
 
-def _memory(account: Account) -> Message:
-    """Return one device: its range, what is usable, and its parts."""
+def _memories(plan: Plan) -> Iterator[Message]:
+    """Yield what each device holds; neighbours that hold the same stand in one line, with their numbers."""
+    shown = [a for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES]
+    for _, same in groupby(enumerate(shown), key=lambda one: str(_memory(one[1]))):
+        (first, account), *rest = same
+        yield _memory(account, f"GPU {first}-{rest[-1][0]}: " if rest else "")
+
+
+def _memory(account: Account, numbers: str = "") -> Message:
+    """Return one device: its range, what is usable, and its parts. numbers: of those that hold the same each."""
     usable = account.device.usable
     parts = tuple(
         Message(template, {"n": f"{int(account.of(kind)) / GIB:.1f}"})
@@ -166,7 +177,7 @@ def _memory(account: Account) -> Message:
         if int(account.of(kind)) >= SHOWN_BYTES
     )
     facts = {
-        "device": whole(brief(account.device.name)),
+        "device": whole(numbers + brief(account.device.name)),
         "total": f"{int(account.total) / GIB:.2f}",
         "low": f"{int(account.low) / GIB:.2f}",
         "high": f"{int(account.at_most) / GIB:.2f}",

@@ -124,7 +124,7 @@ def unknown_speed(request: PlanRequest, plan: Plan) -> Message:
     if request.owned and request.device is None:
         return say("The speed of this computer is not known: gyakusan calibrate measures it.")
     if not plan.deployment.machine.gpus:
-        return say("The speed of its RAM is not known: add --bandwidth 80GB/s.")
+        return say("The speed of its RAM is not known: gyakusan calibrate measures it; or add --bandwidth 80GB/s.")
     return say("No bandwidth is known of this machine, so its speed is not known.")
 
 

@@ -17,6 +17,7 @@ from gyakusan.planning.candidates.power import card_shape, is_enterprise, supply
         ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", 300.0, 2, False, 4),
         ("NVIDIA RTX PRO 4000 Blackwell", 140.0, 1, False, 4),
         ("NVIDIA L40S", 350.0, 2, True, 2),
+        ("NVIDIA H100 80GB HBM3", 700.0, 0, True, 2),  # a module on a server's board
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", 600.0, 2, True, 2),
         ("nobody measured this card", 320.0, 3, False, 2),
         ("nobody measured this card", 150.0, 2, False, 2),

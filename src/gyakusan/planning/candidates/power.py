@@ -35,7 +35,7 @@ _PASSIVE = re.compile(
 class CardShape(Struct, frozen=True):
     """How a card is built.
 
-    slots: places that it takes in a case
+    slots: places that it takes in a case, 0 = a module that takes none, or it is not known of a server's card
     passive: it has no fan and needs those of a server
     most: that one case takes
     """
@@ -57,7 +57,9 @@ def card_shape(name: str, watts: float | None) -> CardShape:
     slots, cooling = record or (0, "")
     usual = LARGE_SLOTS if (watts or 0.0) >= LARGE_CARD_WATTS else USUAL_SLOTS
     passive = cooling == "passive" or is_enterprise(name)
-    return CardShape(slots or usual, passive, MOST_BLOWERS if cooling == "blower" or slots == 1 else MOST_CARDS)
+    return CardShape(
+        slots or (0 if passive else usual), passive, MOST_BLOWERS if cooling == "blower" or slots == 1 else MOST_CARDS
+    )
 
 
 @cache

@@ -32,15 +32,13 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
     """
     hardware = offered_machines(request, exchange_rates(dict(request.plan_request.rates)))
     if hardware and all(chip_of(o.machine) is None for o in hardware):
-        machine = hardware[0].machine.name
-        return (
-            Relaxation(
-                say(
-                    "The speed of {machine} is not known, so the number of machines cannot be computed.",
-                    machine=machine,
-                )
-            ),
+        first = hardware[0].machine
+        sentence = say(
+            "The speed of {machine} is not known, so the number of machines cannot be computed.", machine=first.name
         )
+        if first.gpus:
+            return (Relaxation(sentence),)
+        return (Relaxation(sentence), Relaxation(say("gyakusan calibrate measures it; or add --bandwidth 80GB/s.")))
 
     def works(changed: PlanRequest) -> bool:
         return _is_served(replace(request, plan_request=changed), columns)

@@ -155,6 +155,13 @@ def offered_machines(request: FleetRequest, exchange: ExchangeRates) -> tuple[Ha
     return (structs.replace(named, price=sold.price if sold else None, items=sold.items if sold else (), owned=False),)
 
 
+def sold_used_only(request: PlanRequest, machine: HardwareOption) -> bool:
+    """Return True if a machine without a price has one second-hand."""
+    if machine.price is not None or request.used:
+        return False
+    return any(_is_same_machine(machine, o) for o in market.all_machines(structs.replace(request, used=True)))
+
+
 def _is_same_machine(named: HardwareOption, other: HardwareOption) -> bool:
     """Return True if a priced machine of the catalogue has the same devices as the one that was named."""
     if named.count != other.count or not named.machine.gpus:
