@@ -31,6 +31,14 @@ app = App(
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
+class Machines(Where):
+    """The machine, of which a fleet takes several; without one, all that can be bought."""
+
+    device: Annotated[str | None, Parameter(help=_("A catalogue device, e.g. 'RTX 4090'; default: any to buy."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
 class Size:
     """How large."""
 
@@ -92,7 +100,7 @@ def fleet(
     file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
     *,
     needs: Needs = Needs(),
-    where: Where = Where(),
+    where: Machines = Machines(),
     size: Size = Size(),
     costs: Costs = Costs(),
     limits: Limits = Limits(),

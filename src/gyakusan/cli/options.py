@@ -71,9 +71,9 @@ class MachineArguments(TypedDict):
 class Where:
     """The machine."""
 
-    device: Annotated[
-        str | None, Parameter(help=_("A catalogue device, e.g. 'RTX 4090'; default: this computer; fleet: any to buy."))
-    ] = None
+    device: Annotated[str | None, Parameter(help=_("A catalogue device, e.g. 'RTX 4090'; default: this computer."))] = (
+        None
+    )
     memory: Annotated[str | None, Parameter(help=_("Memory of the device, e.g. 24GiB."))] = None
     reserve: Annotated[
         str | None, Parameter(help=_("Memory that the OS and other programs keep, e.g. 8GiB (default: estimated)."))
