@@ -82,6 +82,29 @@ def test_a_model_alone_is_for_this_computer_if_it_runs_there(
         assert (model in again.out, again.err) == (True, "")
 
 
+def test_a_speed_that_is_not_known_is_not_called_fast_enough(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(machines, "this_computer", lambda: machines.parse(None, "24GiB"))
+    assert main(["plan", "--model", "qwen3-8b", "--lang", "en"]) == 0
+    err = capsys.readouterr().err
+    assert "It fits this computer, its speed is not known (gyakusan calibrate measures)." in err
+    assert "runs it" not in err
+
+
+def test_why_it_is_not_for_this_computer_is_said_before_shopping(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(machines, "this_computer", lambda: machines.parse("RTX 4090"))
+    assert main(["plan", "--model", "qwen3-8b", "--engine", "mlx", "--lang", "en"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Buy ")
+    assert err.startswith("gyakusan: These are machines to buy, not this computer: ")
+    assert err.count("\n") == 1
+
+
 def test_machines_to_buy_need_a_model_or_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--buy"]) == 2
     assert "Add --model NAME, or give a --budget." in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -252,17 +252,29 @@ def _recommended(asked: PlanRequest, values: dict[str, Any], output: Output) -> 
         raise BadSetting("--buy is for --model.", mend="Add --model NAME, or give a --budget.")
     if asked.model is None or any(key in values for key in BOUGHT):
         return recommend(asked), values
-    with suppress(GyakusanError):  # what is wrong with the question is said below
+    try:
         here = recommend(structs.replace(asked, buy=False))
-        runs = [keeps_pace(here.request, plan) for plan in here.plans]
-        if any(runs[:1]):
-            warn("gyakusan: " + tell(say("This computer runs it. For machines to buy: add --buy."), output.language))
-            return here, {**values, "buy": False}
+    except GyakusanError as error:
+        bought = recommend(asked)  # what is wrong with the question is said by this
+        warn(
+            "gyakusan: "
+            + tell(say("These are machines to buy, not this computer: {why}", why=error.message), output.language)
+        )
+        return bought, {**values, "buy": True}
+    first = here.plans[0] if here.plans else None
+    stays = first is not None and keeps_pace(here.request, first)
+    if stays and first is not None and first.pace is None:
+        why = say(
+            "It fits this computer, its speed is not known (gyakusan calibrate measures). For machines to buy: add --buy."
+        )
+    elif stays:
+        why = say("This computer runs it. For machines to buy: add --buy.")
+    elif first is not None:
+        why = say("This computer is too slow for it: these are machines to buy. For this computer: add --no-buy.")
+    else:
         why = say("This computer does not run it: these are machines to buy. For this computer: add --no-buy.")
-        if runs:
-            why = say("This computer is too slow for it: these are machines to buy. For this computer: add --no-buy.")
-        warn("gyakusan: " + tell(why, output.language))
-    return recommend(asked), {**values, "buy": True}
+    warn("gyakusan: " + tell(why, output.language))
+    return (here if stays else recommend(asked)), {**values, "buy": not stays}
 
 
 def _several(asked: PlanRequest, views: Views, use: Use, files: Files, output: Output) -> int:
