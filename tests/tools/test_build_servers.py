@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
 import sys
 import tarfile
 import time
@@ -219,35 +217,6 @@ def test_what_a_step_started_ends_with_it(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="sh ended with 3"):
         build_servers.run(words, tmp_path / "log", 60)
     assert gone(int((tmp_path / "pid").read_text()))
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_build_and_all_that_it_started(tmp_path: Path, number: signal.Signals) -> None:
-    """The handlers of the program itself, whose `main` is a step that would take a minute."""
-    text = Path(build_servers.__file__).read_text("utf-8")
-    step = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
-    fresh = (
-        "for n in (signal.SIGTERM, signal.SIGHUP):\n"
-        "    signal.signal(n, signal.SIG_DFL)\n"
-        "    signal.pthread_sigmask(signal.SIG_UNBLOCK, [n])\n"
-    )
-    own = f"{fresh}def main():\n    run(['sh', '-c', {step!r}], Path({str(tmp_path / 'log')!r}), 60)\n\n\n"
-    file = tmp_path / "tools" / "build.py"
-    file.parent.mkdir()
-    file.write_text(text.replace('if __name__ == "__main__":', own + 'if __name__ == "__main__":'))
-    ready = tmp_path / "pid"
-    root = {**os.environ, "PYTHONPATH": str(Path(build_servers.__file__).parents[1])}
-    process = subprocess.Popen([sys.executable, str(file)], env=root)
-    try:
-        end = time.monotonic() + 30
-        while not (ready.exists() and ready.read_text().strip()) and time.monotonic() < end:
-            time.sleep(0.05)
-        process.send_signal(number)
-        assert process.wait(30) == 128 + number
-        assert gone(int(ready.read_text()))
-    finally:
-        process.kill()
-        process.wait()
 
 
 def gone(pid: int, patience: float = 10.0) -> bool:
