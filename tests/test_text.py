@@ -234,3 +234,9 @@ def test_no_english_sentence_is_left(screen: Any, arguments: tuple[str, ...]) ->
     pieces = {p.strip() for t in templates() for p in re.split(r"\{\w+\}", t) if len(p.split()) > 1 and len(p) > 12}
     assert [p for p in pieces if "".join(p.split()) in text] == []
     assert re.search(LETTER, text)
+
+
+def test_a_japanese_quotation_with_marks_of_its_own_stands_in_double_ones() -> None:
+    message = say("{name}", name=quoted("a「b", 80))
+    assert tell(message, "ja") == "『a「b』"
+    assert tell(say("{name}", name=quoted("ab", 80)), "ja") == "「ab」"

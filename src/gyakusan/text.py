@@ -92,8 +92,13 @@ def _fact(value: Any, language: Language) -> Any:
     if isinstance(value, Message):
         return tell(value, language)
     if isinstance(value, Quoted):
-        return f"「{line(value.text)}」" if language == "ja" else line(str(value))
+        return _in_japanese_marks(line(value.text)) if language == "ja" else line(str(value))
     return _outside(value, language) if isinstance(value, str) else value
+
+
+def _in_japanese_marks(text: str) -> str:
+    """Return text in 「」, in 『』 where it has such a mark itself: 「「x」 reads as two."""
+    return f"『{text}』" if "「" in text or "」" in text else f"「{text}」"
 
 
 def _outside(text: str, language: Language) -> str:

@@ -9,7 +9,7 @@ from gyakusan.doors import files
 from gyakusan.doors.notices import notice
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, ServerError, did_you_mean
-from gyakusan.message import say
+from gyakusan.message import quoted, say
 from gyakusan.serving.access import split_address
 from gyakusan.serving.conversation import is_up, models_at
 from gyakusan.serving.running_servers import RunningServer, running
@@ -58,7 +58,7 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
         if found is None:
             near = ", ".join(did_you_mean(text, [e.name for e in known]) or [e.name for e in known]) or "-"
             raise BadReference(
-                "No server is called {name}.", name=f'"{text[:80]}"', near=near,
+                "No server is called {name}.", name=quoted(text, 80, mark='"'), near=near,
                 mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
             )  # fmt: skip
         return _keyed(found, key_file)

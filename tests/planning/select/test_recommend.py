@@ -276,3 +276,11 @@ def test_beside_cards_for_a_computer_of_ones_own_stands_a_complete_one() -> None
     plans = recommend(parse_request({"budget": "200000JPY"}), columns=small()).plans
     assert any(not p.offer.own_computer for p in plans)
     assert any(p.offer.own_computer for p in plans)
+
+
+@pytest.mark.parametrize("limit", [{"power": 10}, {"outlet": 1}])
+@pytest.mark.parametrize("where", [{"device": "RTX 4090"}, {"memory": "24GiB"}])
+def test_a_machine_that_is_there_takes_no_limit_of_power(where: dict[str, object], limit: dict[str, object]) -> None:
+    """It would be printed as kept, and only chooses among machines to buy."""
+    with pytest.raises(BadSetting, match="is for machines to buy"):
+        recommend(parse_request({**where, **limit}))

@@ -76,3 +76,32 @@ def test_a_card_alone_comes_with_the_price_of_a_whole_computer() -> None:
     assert [w.options for w in why.ways if "--budget" in w.options] == ["--budget 189USD"]
     told = " ".join(str(words) for words in none(answer, why)[0].sentences)  # type: ignore[union-attr]
     assert "a card alone, used, for a PC you own. The cheapest whole computer" in told
+
+
+@pytest.mark.parametrize(
+    ("asked", "fields"),
+    [
+        ({"budget": "1USD", "speed": 10000}, {"budget", "speed"}),
+        ({"budget": "1USD", "quality": 99}, {"budget", "quality"}),
+        ({"budget": "1USD", "first": 0.001}, {"budget", "first"}),
+        ({"device": "RTX 4090", "speed": 10000, "first": 0.001}, {"speed", "first"}),
+        (
+            {"budget": "100000JPY", "users": 5, "context": "32k", "speed": 10000, "first": 0.001},
+            {"speed", "first"},
+        ),
+    ],
+)
+def test_several_changes_are_only_of_what_was_asked_and_work_when_they_are_typed(
+    asked: dict[str, object], fields: set[str]
+) -> None:
+    """People and context stay; what is typed in place of the limits has the plan that is shown."""
+    empty = recommend(parse_request(asked), columns=small())
+    assert not empty.plans
+    (way,) = no_plan(empty).ways
+    words = way.options.split()
+    typed = {flag.removeprefix("--"): value for flag, value in zip(words[::2], words[1::2], strict=True)}
+    assert set(typed) == fields
+    found = recommend(parse_request({**asked, **typed}), columns=small())
+    assert found.plans
+    assert found.plans[0].name == way.plan.name
+    assert f"and {len(fields) - 1} more" in tell(way.change, "en")

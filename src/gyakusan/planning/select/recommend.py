@@ -50,6 +50,7 @@ def recommend(
         raise BadSetting(
             "This request is for one chat model.", mend="For several models: gyakusan.several(), or --also."
         )
+    check_power(request)
     if request.model is not None and request.model not in table.places:
         request = structs.replace(request, model=text_model_name(request.model))
     hardware, rejected = hardware_options(request) if offers is None else (tuple(offers), ())
@@ -66,6 +67,17 @@ def recommend(
     elif offers is None and not keeps_pace(request, plans[0]):  # whoever names the machines compares plans
         relaxations = pace_relaxations(request, hardware, table, rates)
     return Recommendation(request, plans, tuple(excluded), rejected, relaxations, rates, result)
+
+
+def check_power(request: PlanRequest) -> None:
+    """Raise BadSetting if a machine that is there has a limit of power: it chooses among machines to buy."""
+    option = "--power" if request.power is not None else "--outlet"
+    if request.owned and (request.power is not None or request.outlet is not None):
+        raise BadSetting(
+            "{option} is for machines to buy, and the machine is given here.",
+            option=option,
+            mend="Leave out {option}, or give a --budget.",
+        )
 
 
 def text_model_name(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -132,10 +133,16 @@ def find_relaxations(
     ]
     if single:
         return tuple(single)
-    return (
-        _several_changes(request, works)
-        or Relaxation(say("No requested model of the catalogue runs on this machine.")),
+    several = _several_changes(
+        request, works, lambda relaxed: _larger_budget(relaxed, rates, lambda on: runs(relaxed, on))
     )
+    return (several or Relaxation(_nothing_works(request)),)
+
+
+def _nothing_works(request: PlanRequest) -> Message:
+    if request.owned:
+        return say("No requested model of the catalogue runs on this machine.")
+    return say("Nothing in the catalogue keeps the limits that remain.")
 
 
 def _larger_budget(
@@ -216,21 +223,37 @@ def _fewer_requests(request: PlanRequest, works: Works) -> Relaxation | None:
     return Relaxation(say("It works with {n} requests an hour.", n=f"{rate:,}"), rate_changes(rate))
 
 
-def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
-    """Return the longest context of one user without any limit."""
-    changes: dict[str, Any] = {
-        "users": 1,
-        "arrivals": None,
-        "speed": 0.0,
-        "max_ttft": None,
-        "quality": None,
-        "engines": (),
-        "licenses": (),
-        "families": (),
-    }
-    relaxed = structs.replace(request, **changes)
-    context = _longest_context(relaxed, works, request.workload.context + CONTEXT_STEP)
+def _several_changes(
+    request: PlanRequest, works: Works, larger_budget: Callable[[PlanRequest], Iterator[Relaxation]]
+) -> Relaxation | None:
+    """Return the fewest limits, of those that were asked for, without which together there is a plan.
+
+    A larger budget counts as one of them. People and context stay as they are where they can.
+    """
+    asked = [r.changes for r in LIMITS if structs.replace(request, **r.changes) != request]
+    for count in range(1, len(asked) + 1):
+        for some in combinations(asked, count):
+            changes: dict[str, Any] = {field: value for one in some for field, value in one.items()}
+            relaxed = structs.replace(request, **changes)
+            if works(relaxed):
+                return Relaxation(say("It works without {n} of the limits.", n=count), changes)
+            if (budget := next(iter(larger_budget(relaxed)), None)) is not None:
+                return Relaxation(budget.sentence, {**budget.changes, **changes})
+    return _fewer_and_shorter(request, works, {field: value for one in asked for field, value in one.items()})
+
+
+def _fewer_and_shorter(request: PlanRequest, works: Works, limits: Mapping[str, Any]) -> Relaxation | None:
+    """Return less context, else fewer people, else one user's longest context, each without any limit."""
+    free = structs.replace(request, **limits)
+    for shorter in (
+        _shorter_context(free, works),
+        _fewer_users(free, works) if request.arrivals is None else _fewer_requests(free, works),
+    ):
+        if shorter is not None:
+            return Relaxation(shorter.sentence, {**limits, **shorter.changes})
+    alone = structs.replace(free, users=1, arrivals=None)
+    context = _longest_context(alone, works, request.workload.context + CONTEXT_STEP)
     if not context:
         return None
     sentence = say("It works for 1 user and {n} tokens, without floors.", n=f"{context:,}")
-    return Relaxation(sentence, {**changes, **context_changes(relaxed, context)})
+    return Relaxation(sentence, {**limits, "users": 1, "arrivals": None, **context_changes(alone, context)})

@@ -14,6 +14,7 @@ from msgspec import structs
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
+from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
@@ -152,9 +153,43 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     plan = first_plan(answer, request, hardware)
     if plan is None:
         return None
-    changes |= _reached(changes, plan)
+    if len(changes) > 1:
+        plan, changes = _nearest_together(answer, changes, hardware, plan)
+    else:
+        changes |= _reached(changes, plan)
     change, options, effort = _named(answer.request, changes)
-    return None if change is None else TriedChange(change, options, plan, effort)
+    if change is None or (len(changes) == 1 and _asks_something_else(answer.request, changes)):
+        return None
+    return TriedChange(change, options, plan, effort)
+
+
+def _asks_something_else(request: PlanRequest, changes: Mapping[str, Any]) -> bool:
+    """Return True if the quality is lowered by so much that it is another question: alone that is no way."""
+    quality = changes.get("quality")
+    return bool(request.quality and quality is not None and request.quality - quality > CHEAPEST_WITHIN_POINTS)
+
+
+def _nearest_together(
+    answer: Recommendation, changes: dict[str, Any], hardware: tuple[HardwareOption, ...], plan: Plan
+) -> tuple[Plan, dict[str, Any]]:
+    """Return a plan under several limits that are lowered together, each as little as the others allow, and the limits.
+
+    plan: the first plan without the limits
+    """
+    free = structs.replace(answer.request, **changes)
+    for field in ("quality", "speed", "max_ttft"):
+        if field not in changes:
+            continue
+        cells = feasible_candidates(free, answer.grid.columns, hardware).cells
+        limits = [limit for limit, tier in _limits_of(cells, field) if tier]
+        for limit in (*limits, *_reached({field: None}, plan).values()):
+            kept = structs.replace(free, **{field: limit})
+            better = first_plan(answer, kept, hardware)
+            if better is not None:
+                plan, free = better, kept
+                changes[field] = limit
+                break
+    return plan, changes
 
 
 def _nearer(answer: Recommendation, relaxation: Relaxation) -> Iterator[TriedChange]:
@@ -172,7 +207,8 @@ def _nearer(answer: Recommendation, relaxation: Relaxation) -> Iterator[TriedCha
             return
         plan, limit = _raised(answer, free, field, limit)
         change, options, effort = _named(answer.request, {field: limit})
-        if plan is not None and change is not None:
+        far = _asks_something_else(answer.request, {field: limit})
+        if plan is not None and change is not None and not far:
             yield TriedChange(change, options, plan, effort, limit)
             tested = tier
 
@@ -201,7 +237,11 @@ def _reachable(answer: Recommendation, request: PlanRequest, field: str) -> list
 
     request: without the limit
     """
-    cells = feasible_candidates(request, answer.grid.columns, answer.grid.offers).cells
+    return _limits_of(feasible_candidates(request, answer.grid.columns, answer.grid.offers).cells, field)
+
+
+def _limits_of(cells: CandidateColumns, field: str) -> list[tuple[float, bool]]:
+    """Return the best value of a limit among candidates for each tier of evidence, and whether it is the best tier."""
     best = np.min(cells.tier, initial=EVIDENCE_TIERS)
     limits: dict[float, bool] = {}
     for tier in np.unique(cells.tier).tolist():
@@ -234,6 +274,8 @@ def _named(request: PlanRequest, changes: Mapping[str, Any]) -> tuple[Message | 
     """Return a change in words, as options, and how large it is. Several at once: their words and options together."""
     told: list[tuple[Message, str, float]] = []
     for field, value in changes.items():
+        if value == getattr(request.workload, field, getattr(request, field)):
+            continue
         if (one := _one(request, field, value)) is not None:
             told.append(one)
     if not told:
@@ -268,8 +310,6 @@ def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, 
     match field:
         case "quality" if value is not None and request.quality:
             gap = max(0.0, request.quality - value)
-            if gap > CHEAPEST_WITHIN_POINTS:  # another question
-                return None
             return say("{n} points are enough", n=f"{value:g}"), f"--quality {value:g}", gap / 10
         case "speed" if value and request.speed:
             return (
