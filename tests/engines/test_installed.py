@@ -47,7 +47,7 @@ def test_a_plan_executes_nothing_and_knows_what_was_asked_before(box: Path) -> N
 def test_another_program_in_its_place_is_asked_again(box: Path) -> None:
     program(box, "llama-server", "echo 'version: 9800 (abc1234)'")
     installed("llama.cpp", execute=True)
-    path = program(box, "llama-server", "echo 'version: 11434 (abc1234), newer'")
+    path = program(box, "llama-server", "echo 'version: 0.5.0-dev (build 11434, commit abc1234)'")
     assert installed("llama.cpp") is None
     assert installed("llama.cpp", execute=True) == Installed(path, "build", "b11434")
 

@@ -29,7 +29,7 @@ MOST = 64 * 2**10
 """Of what a program prints, and of the kept answers [B]."""
 UNKNOWN = "unknown"
 """The build of a llama.cpp that was made without its history, which calls itself 0 or 1. No other program has it."""
-_LLAMA = re.compile(r"^version: (\d{1,9}) \(", re.MULTILINE)
+_LLAMA = re.compile(r"^version: (?:\S{1,40} \(build )?(\d{1,9})(?: \(|, )", re.MULTILINE)
 _OLLAMA = re.compile(r"version is (\d+\.\d+\.\d+\S*)")
 _ANSWERS = {_LLAMA: re.compile(r"\d{1,9}"), _OLLAMA: re.compile(r"\d+\.\d+\.\d+\S*")}
 """What each question finds -> the shape of its answer, for kept ones."""
