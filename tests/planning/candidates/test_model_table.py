@@ -15,6 +15,7 @@ from gyakusan.catalog.models import find
 from gyakusan.core.arrays import Number
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.engines.llamacpp.backends import backend_of, same_allocation_key
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.machines import parse
 from gyakusan.models.assemble import plain
@@ -105,12 +106,14 @@ def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count:
     assert total("llama.cpp", known, table, row, box, load, "F16") == pytest.approx(fullest, rel=0.12)
 
 
-def test_an_f16_cache_takes_the_same_under_every_driver_but_metal() -> None:
-    """Machines share what was worked out for one of them (drivers.alike)."""
+@pytest.mark.parametrize("devices", [("RTX 4090", "RX 7900 XTX"), ("Arc B580", "Radeon RX 6400")])
+def test_an_f16_cache_takes_the_same_under_drivers_with_the_same_kernels(devices: tuple[str, ...]) -> None:
+    """Machines share what was worked out for one of them (backends.same_allocation_key)."""
     found, load = model_table.load(), Load(3, np.array((1000, 32768, 100_001)))
+    assert len({same_allocation_key(backend_of(machine(d)), "F16") for d in devices}) == 1
     for known in found.models[::7]:
         taken = []
-        for device in ("RTX 4090", "RX 7900 XTX", "Arc B580", "Radeon RX 6400"):
+        for device in devices:
             (held,) = find_engine("llama.cpp").load_memory([known.model], load, machine(device), "F16", 1)
             assert held is not None
             taken.append([np.broadcast_to(x, (3,)).tolist() for x in (held.conversations, held.fixed)])
