@@ -20,14 +20,13 @@ from gyakusan.deploying.order import Order, order_of
 from gyakusan.deploying.replica import Replica
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadReference, ServerError
-from gyakusan.exports.ray_serve import GRACE, HEALTH_PATIENCE, HEALTH_PERIOD, arguments, is_llm
+from gyakusan.exports.ray_serve import GRACE, HEALTH_PATIENCE, HEALTH_PERIOD, LLM_EXTRA, arguments, is_llm
 from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
 from gyakusan.message import quoted
 
 EXTRA = "pip install 'gyakusan[ray]'"
 INGRESS = "OpenAiIngress"
 """What passes requests on to the servers of Ray Serve LLM: it counts as no replica."""
-LLM_EXTRA = "pip install 'ray[llm]'"
 LONGEST_ROUTES = 2**20
 """Of the list of Ray's routes. [B]"""
 PROXY_PATIENCE = 20.0

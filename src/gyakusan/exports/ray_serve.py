@@ -19,6 +19,8 @@ from gyakusan.exports.settings import ExportSettings, check, check_fetchable, fe
 PROGRAM = ("vllm", "serve")
 """The one server that Ray Serve LLM runs."""
 BUILDER = "ray.serve.llm:build_openai_app"
+LLM_EXTRA = "pip install 'ray[llm]'"
+"""What brings Ray Serve LLM and vLLM."""
 OWN = frozenset({"host", "port", "data_parallel_size", "served_model_name"})
 """Options that Ray has in another place: its proxy listens, each copy of a model is a replica, and the model has a name."""
 OTHERS_ADDRESS = "VLLM_HOST_IP"
@@ -56,7 +58,7 @@ def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
         "applications": [application],
     }
     steps = (
-        "On every computer: pip install 'ray[llm]'",
+        f"On every computer: {LLM_EXTRA}",
         "serve deploy FILE",
         "Ray's proxy knows no keys: it listens on the loopback of each computer only",
     )
