@@ -53,7 +53,7 @@ def test_ctrl_c_while_it_measures_ends_the_demo(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.delenv(known.SWITCH)
     ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
-    monkeypatch.setattr(calibration, "_loaded", lambda *a: ended)
+    monkeypatch.setattr(calibration, "_loaded", lambda *a: (ended, None))
     assert main(["demo"]) == 130
 
 

@@ -18,6 +18,7 @@ OPEN = (
     "router",
     "defaults",
     "deployment",
+    "installed",
     "downloads",
     "formats",
     "images",
