@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, People, Server, _
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
@@ -38,12 +39,14 @@ def compare(
 
     devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
-        return _plans(plan, devices, model, quant, people, server, files, output)
+        with computing():
+            return _plans(plan, devices, model, quant, people, server, files, output)
     if not devices:
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not model:
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
-    return _devices(devices, model, quant, people, server, files, output)
+    with computing():
+        return _devices(devices, model, quant, people, server, files, output)
 
 
 def _devices(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, Where, _, whole
-from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
+from gyakusan.cli.plan import Limits, Needs, Wishes
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
@@ -121,7 +122,7 @@ def fleet(
     said = {} if file is None else question_of(file)
     number = view.number
     files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
-    with uncollected():
+    with computing():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         _show(found, view, number, files, output)
     saved.asked_since("fleet")

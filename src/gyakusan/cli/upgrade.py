@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan import Limits, Needs, Wishes, said, uncollected
+from gyakusan.cli.plan import Limits, Needs, Wishes, said
 from gyakusan.cli.writing import draw, write_json
 
 app = App(name="upgrade", help="Find the best next purchase for a machine you own.", help_format="plaintext")
@@ -33,7 +34,7 @@ def upgrade(
     from gyakusan.planning.upgrade.recommend import parse_upgrade_request
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
-    with uncollected():
+    with computing():
         given = said(file, needs, where, limits, wishes, "upgrade")
         found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
     if output.json:
