@@ -97,6 +97,7 @@ def test_lines_of_the_worst_set_are_told() -> None:
     group = ModelGroup(members(20 * GIB))
     planned = planned_memory(group)
     assert sum(planned.values()) == pytest.approx(group.bytes)
+    assert group.most_bytes >= group.bytes
     assert {part for _, part in planned} >= {"weights", "kv.full"}
 
 

@@ -45,6 +45,11 @@ class Member:
         """Memory that is planned for it, on all devices [B]."""
         return sum(float(a.total) for a in self.asked.ledger.accounts)
 
+    @property
+    def most_bytes(self) -> float:
+        """The most of it, with what grows with use [B]."""
+        return sum(float(a.high) for a in self.asked.ledger.accounts)
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -119,6 +124,11 @@ class ModelGroup:
     def bytes(self) -> float:
         """Memory of the worst set, on all devices [B]."""
         return sum(m.bytes for m in self.worst)
+
+    @property
+    def most_bytes(self) -> float:
+        """The most of it, with what grows with use [B]."""
+        return sum(m.most_bytes for m in self.worst)
 
     @property
     def users(self) -> int:

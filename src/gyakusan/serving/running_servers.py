@@ -88,6 +88,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     users: people who are served at once
     context: of each of them [tokens]
     bytes: memory that is planned for it, on all devices [B]
+    most_bytes: the most that was planned, with what grows with use; None where nobody wrote it down [B]
     log_file: file with its log
     started: when it was started, UTC, ISO 8601
     computer: name of the computer on which it runs, "" where nobody wrote it down
@@ -118,6 +119,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     users: int = 0
     context: int = 0
     bytes: float = 0.0
+    most_bytes: float | None = None
     log_file: str | None = None
     started: str = ""
     computer: str = ""
