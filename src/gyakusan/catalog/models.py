@@ -185,7 +185,7 @@ def _inherited(entry: Entry, name: str) -> Mapping[str, Any]:
         return {}
     other = lookup("model", key(name))
     if not other or other[0] == entry:
-        raise broken(entry, f"it is like {name!r}, which is no other record", "like")
+        raise broken(entry, say("it is like {name}, which is no other record", name=quoted(name)), "like")
     return _record(other[0]).metadata
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -107,7 +108,7 @@ def export(
 
     to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
-    text = text_of(asked, to, run.settings)
+    text = text_of(asked, to, run.settings, str if output.json else partial(tell, language=output.language))
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
     for one, each in zip(asked, whole, strict=True):
         _remark(one, each, output)

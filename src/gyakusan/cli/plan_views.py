@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -206,7 +207,7 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     if use.details is not None:
         return _details(found, plan, number, use, output, saved)
     if use.command is None:
-        write_generated(_file(plan, use))
+        write_generated(_file(plan, use, output))
         return 0
     from gyakusan.engines.service_files import shell_line
 
@@ -217,13 +218,14 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     return 0
 
 
-def _file(plan: Plan, use: Use) -> str:
+def _file(plan: Plan, use: Use, output: Output) -> str:
     """Return the file that `gyakusan export` writes of a plan. Raises BadSetting."""
     from gyakusan.exports.export import export
     from gyakusan.exports.settings import ExportSettings
 
     kind = "compose" if use.compose is not None else "systemd"
-    return export([plan.deployment], kind, ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui))
+    settings = ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui)
+    return export([plan.deployment], kind, settings, partial(tell, language=output.language))
 
 
 def remarks(plan: Plan, server: Service) -> Iterator[Message]:
