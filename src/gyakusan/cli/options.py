@@ -12,6 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.message import quoted
+from gyakusan.numerals import in_digits
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
 
@@ -145,7 +146,7 @@ def whole(of: object, tokens: Sequence[Token]) -> int:
 
 def _whole(option: str, text: str, most: int) -> int:
     """Return a whole number. Raises BadQuantity, which names the option."""
-    if any(c.isdigit() for c in text):
+    if any(c.isdigit() for c in in_digits(text)):
         return parse_count(text, at_most=most, length=option != "--users")
     example = "32k" if most > 2**20 else "5"
     raise BadQuantity(

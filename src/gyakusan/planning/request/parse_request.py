@@ -16,6 +16,7 @@ from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
 from gyakusan.message import Message, quoted, say
+from gyakusan.numerals import in_digits
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import (
@@ -148,7 +149,7 @@ def _count(key: str, value: object) -> int:
     most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _bad(key, value)
-    if isinstance(value, str) and not any(c.isdigit() for c in value):
+    if isinstance(value, str) and not any(c.isdigit() for c in in_digits(value)):
         raise BadQuantity(
             "{key} takes a whole number, not {value}.",
             key=key,
@@ -163,7 +164,7 @@ def _count(key: str, value: object) -> int:
 
 def _number(key: str, value: object) -> float:
     try:
-        number = float(str(value).strip().removesuffix("W").removesuffix("w"))
+        number = float(in_digits(str(value)).strip().removesuffix("W").removesuffix("w"))
     except ValueError:
         raise _no_number(key, value) from None
     if isinstance(value, bool) or not 0 <= number < LARGEST or (number == 0 and key in ("power", "outlet")):
