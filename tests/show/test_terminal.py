@@ -10,19 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import rich.text
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from rich.console import Console, Group
 from tests.show.drawing import text_of
 
 import gyakusan
 from gyakusan.message import say
 from gyakusan.show import terminal
+from gyakusan.show.styled import Styled
 from gyakusan.show.terminal import Terminal, prefers_ascii
 from gyakusan.show.tree import Column, Fact, Facts, Next, Pause, Question, Table, Text, Verdict, whole
-from gyakusan.show.wrapping import WrappingText, breaks, in_ascii, unbroken_commands, wrapped
+from gyakusan.show.wrapping import breaks, in_ascii, unbroken_commands, wrapped
 
 LIMITS = "収まる上限は、1人なら131,072トークンずつ(学習時の最大長)、8,192トークンずつなら41人です。"
 OWN = "このマシンでのOllamaの既定コンテキスト長は32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -62,29 +61,6 @@ def test_a_run_of_brackets_is_read_once() -> None:
     text = "word " + "(" * 60_000 + " word"
     assert "".join(lines(text, 40)) == text
     assert lines("one two ((three) four", 12) == ["one two ", "((three) ", "four"]
-
-
-def test_the_screen_shows_the_lines() -> None:
-    console = Console(width=60, highlight=False)
-    with console.capture() as captured:
-        console.print(Group(WrappingText(OWN, style="dim")))
-    first, second = captured.get().splitlines()
-    assert first == "このマシンでのOllamaの既定コンテキスト長は"
-    assert second == "32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
-
-
-def test_english_is_as_before() -> None:
-    console = Console(width=20, highlight=False)
-    with console.capture() as captured:
-        console.print(Group(WrappingText("The quick brown fox jumps over the lazy dog.")))
-    assert captured.get().splitlines() == ["The quick brown fox ", "jumps over the lazy ", "dog."]
-
-
-def test_what_must_not_wrap_does_not() -> None:
-    console = Console(width=20, highlight=False)
-    with console.capture() as captured:
-        console.print(Group(WrappingText(LIMITS, no_wrap=True, overflow="ellipsis")))
-    assert len(captured.get().splitlines()) == 1
 
 
 ANSWER = (
@@ -263,7 +239,7 @@ def test_tables_line_up_where_signs_are_ascii() -> None:
 
 def test_a_command_in_an_error_is_not_broken() -> None:
     told = unbroken_commands('See `gyakusan plan FILE`, or gyakusan plan --device "RTX 4090" で入力してください。')
-    pieces = [line.plain for line in wrapped(rich.text.Text(told), 30)]
+    pieces = [line.plain for line in wrapped(Styled(told), 30)]
     assert any(whole('gyakusan plan --device "RTX 4090"') in piece for piece in pieces)
     assert any(whole("`gyakusan plan FILE`") in piece for piece in pieces)
 

@@ -62,13 +62,13 @@ class Help:
         if description:
             from rich.console import Group
 
-            from gyakusan.show.wrapping import WrappingText
+            from gyakusan.cli.help_text import WrappingText
 
             console.print(Group(WrappingText(self._tell(_plain(description)) + "\n")))
 
     def _entry(self, entry: HelpEntry) -> HelpEntry:
         """The description with what is known of the values; False and nothing go without saying."""
-        from gyakusan.show.wrapping import WrappingText
+        from gyakusan.cli.help_text import WrappingText
 
         parts = [self._tell(_plain(entry.description))]
         if entry.choices:
