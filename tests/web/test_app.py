@@ -353,11 +353,19 @@ def test_no_table_is_cut_on_a_phone(opened: Any, path: str) -> None:
     assert tab.page.evaluate(CUT_CELLS) == []
 
 
+HIDDEN_LINKS = """[...document.querySelectorAll('.top a')].filter(a => {
+  const box = a.getBoundingClientRect(), menu = a.parentElement.getBoundingClientRect();
+  return box.width < 1 || box.left < 0 || box.right > Math.min(innerWidth, menu.right) + 1 || box.bottom > menu.bottom + 1;
+}).map(a => a.textContent)"""
+"""Links of the menu that are not on the screen before anything is scrolled."""
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_on_a_phone(opened: Any, path: str) -> None:
     for language in ("en-US", "ja-JP"):
         tab = opened(path, width=360, language=language)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert tab.page.evaluate(HIDDEN_LINKS) == []
         assert [line for line in tab.said if "404" not in line] == []
 
 
