@@ -192,9 +192,13 @@ def test_no_japanese_sentence_breaks_inside_a_word(width: int) -> None:
         ("使えるのは'M4 Max 128GB'だけです。", 16, "使えるのは"),
         ("モデルを読み込めません。", 14, "モデルを"),
         ("OLLAMA_CONTEXT_LENGTH_OF_A_SERVERを見る", 20, "OLLAMA_CONTEXT_LENGTH_OF_A_SERVER"),
-        ("速さは毎秒84トークン/秒です。", 22, "速さは毎秒"),
+        ("速さは毎秒84トークン/秒です。", 22, "速さは"),
         ("区間は人数ごとの80%区間です。", 26, "区間は人数ごとの"),
         ("これで終わりです……。", 18, "これで"),
+        ("本体込み、予算1,000,000円で、", 16, "本体込み、"),
+        ("KVキャッシュ0.00、余裕56.4", 24, "KVキャッシュ0.00、"),
+        ("使用メモリは最大0.92 GiBです。", 18, "使用メモリは"),
+        ("思考でトークン数1.9倍", 16, "思考で"),
     ],
 )
 def test_what_stays_together(text: str, width: int, first: str) -> None:
@@ -246,8 +250,9 @@ def test_a_command_in_an_error_is_not_broken() -> None:
 
 @pytest.mark.parametrize("width", range(24, 61))
 def test_no_date_and_no_error_breaks(width: int) -> None:
-    text = "新品、2025年12月の価格、2026年11月30日。品質は6 ±4点高いものの、価格が高くなります。予算300,000円、回答は14.1 GiBです"
+    text = "新品、2025年12月の価格、2026年11月30日。品質は6 ±4点高いものの、価格が高くなります。"
+    text += "予算300,000円、余裕56.4、回答は14.1 GiBです"
     starts = [0, *breaks(text, width), len(text)]
     lines = [text[a:b].rstrip() for a, b in pairwise(starts)]
-    for figure in ("2025年12月", "2026年11月30日", "6 ±4点", "14.1 GiB"):
+    for figure in ("2025年12月", "2026年11月30日", "6 ±4点", "14.1 GiB", "予算300,000円", "余裕56.4"):
         assert any(figure in line for line in lines), lines

@@ -21,6 +21,7 @@ from gyakusan import posix
 from gyakusan.catalog.places import state, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, ServerError, did_you_mean
+from gyakusan.message import quoted
 
 FOLDER, LOGS = "servers", "logs"
 """In the state folder: entries, and the servers' logs."""
@@ -188,7 +189,7 @@ def find_running(name: str | None) -> RunningServer:
             raise nothing_runs()
         near = ", ".join(did_you_mean(name, [e.name for e in known]) or [e.name for e in known])
         raise BadReference(
-            "No running server is called {name}.", name=f'"{name[:80]}"', near=near,
+            "No running server is called {name}.", name=quoted(name, 80, mark='"'), near=near,
             mend="These run: {near}. All of them: gyakusan ps",
         )  # fmt: skip
     return found
@@ -205,7 +206,7 @@ def check_name(name: str) -> None:
     """Raise BadSetting for a name that no server can have, or that a running one has."""
     if not NAME.fullmatch(name):
         raise BadSetting(
-            "{name} cannot name a server.", name=f'"{name[:80]}"', mend="Use letters, digits, dots, - and _."
+            "{name} cannot name a server.", name=quoted(name, 80, mark='"'), mend="Use letters, digits, dots, - and _."
         )
     if any(e.name == name for e in running()):
         raise _taken(name)
@@ -379,9 +380,10 @@ def _read(path: Path) -> RunningServer | None:
 def _taken(name: str) -> BadSetting:
     mend = "Talk to it: gyakusan chat {name}. Give another --name, or end it: gyakusan stop {name}"
     url = next((e.url for e in running() if e.name == name), "")
+    called = quoted(name, 80, mark='"')
     if url:
-        return BadSetting("A server called {name} runs already: {url}", name=name, url=url, mend=mend)
-    return BadSetting("A server called {name} runs already.", name=name, mend=mend)
+        return BadSetting("A server called {called} runs already: {url}", called=called, name=name, url=url, mend=mend)
+    return BadSetting("A server called {called} runs already.", called=called, name=name, mend=mend)
 
 
 def _owned(name: str, path: Path) -> BadSetting:
@@ -390,7 +392,7 @@ def _owned(name: str, path: Path) -> BadSetting:
     if entry is None or not is_elsewhere(entry):
         return _taken(name)
     return BadSetting(
-        "A server called {name} runs on {computer}.", name=name, computer=entry.computer, file=str(path),
+        "A server called {name} runs on {computer}.", name=quoted(name, 80, mark='"'), computer=entry.computer, file=str(path),
         mend="Give another --name; if that computer is gone, remove {file}.",
     )  # fmt: skip
 

@@ -31,6 +31,8 @@ _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 _JAPANESE = r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
 """A date, and a figure with its error."""
+_LABELLED = rf"[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}}(?:{_NUMBER}|[-+±]?\d[\d.,]*)"
+"""A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB."""
 
 
 @cache
@@ -49,7 +51,7 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
         word = (
-            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
+            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
             rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
