@@ -22,7 +22,7 @@ from gyakusan.units import format_count
 Record = DeviceRecord | MachineRecord | ModelRecord
 DEVICE_TEXTS = ("device", "GB", "GB/s", "FP16", "W", "price", "released")
 MACHINE_TEXTS = ("computer", "device", "GB", "price")
-MODEL_TEXTS = ("model", "size", "context", "role", "license", "released")
+MODEL_TEXTS = ("model", "size", "context", "role", "released", "license")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
 FIGURE_TEXTS = ("figure", "value", "source", "date")
 FIELD_TEXTS = (
@@ -110,14 +110,15 @@ def _sizes(r: DeviceRecord | MachineRecord) -> str:
 
 
 def models(records: Iterable[ModelRecord]) -> Tree:
-    """Return one row for each model."""
-    return _found(Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)))
+    """Return one row for each model; its licence, which may be long, has room on wide screens only."""
+    *columns, licence = _columns(MODEL_TEXTS)
+    table = Table((*columns, structs.replace(licence, wide=True)), tuple(_model(r) for r in records))
+    return _found(table, say("Licence, files and all figures of one model: gyakusan catalog show NAME"))
 
 
 def _model(r: ModelRecord) -> tuple[Words, ...]:
-    role = say("{role} ({name})", role=Message(r.role), name=r.derived_from) if r.derived_from else Message(r.role)
     context = f"{r.trained_context:,}" if r.trained_context else "?"
-    return r.name, format_count(r.parameters), context, role, r.license or "?", r.released or "?"
+    return r.name, format_count(r.parameters), context, Message(r.role), r.released or "?", r.license or "?"
 
 
 def sources(records: Iterable[SourceRecord]) -> Tree:
