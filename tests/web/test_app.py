@@ -347,10 +347,11 @@ CUT_CELLS = """
 
 @pytest.mark.parametrize("path", PAGES)
 def test_no_table_is_cut_on_a_phone(opened: Any, path: str) -> None:
-    tab = opened(path, width=360)
-    tab.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= 360
-    assert tab.page.evaluate(CUT_CELLS) == []
+    for language in ("en-US", "ja-JP"):
+        tab = opened(path, width=360, language=language)
+        tab.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= 360
+        assert tab.page.evaluate(CUT_CELLS) == []
 
 
 HIDDEN_LINKS = """[...document.querySelectorAll('.top a')].filter(a => {
