@@ -45,11 +45,6 @@ class Member:
         """Memory that is planned for it, on all devices [B]."""
         return sum(float(a.total) for a in self.asked.ledger.accounts)
 
-    @property
-    def most_bytes(self) -> float:
-        """The most of it, with what grows with use [B]."""
-        return sum(float(a.high) for a in self.asked.ledger.accounts)
-
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -124,11 +119,6 @@ class ModelGroup:
     def bytes(self) -> float:
         """Memory of the worst set, on all devices [B]."""
         return sum(m.bytes for m in self.worst)
-
-    @property
-    def most_bytes(self) -> float:
-        """The most of it, with what grows with use [B]."""
-        return sum(m.most_bytes for m in self.worst)
 
     @property
     def users(self) -> int:
@@ -242,6 +232,11 @@ def growing_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str],
         for place, lines in _lines(deployment).items()
         if any(line.grows for line in lines)
     }
+
+
+def most_memory(deployment: Deployment | ModelGroup) -> float:
+    """Return planned memory once all that grows with use has reached its limit, on all devices [B]."""
+    return sum((planned_memory(deployment) | growing_memory(deployment)).values())
 
 
 def _lines(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], list[Line]]:
