@@ -199,6 +199,8 @@ def test_no_japanese_sentence_breaks_inside_a_word(width: int) -> None:
         ("KVキャッシュ0.00、余裕56.4", 24, "KVキャッシュ0.00、"),
         ("使用メモリは最大0.92 GiBです。", 18, "使用メモリは"),
         ("思考でトークン数1.9倍", 16, "思考で"),
+        ("PATHに置いてください: pip install vllm", 36, "PATHに置いてください:"),
+        ("次を実行します: pip install 'gyakusan[mlx]'を", 30, "次を実行します:"),
     ],
 )
 def test_what_stays_together(text: str, width: int, first: str) -> None:

@@ -31,6 +31,8 @@ _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 _JAPANESE = r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
 """A date, and a figure with its error."""
+_INSTALL = r"pip install (?:-U )?(?:'[^'\n]{1,40}'|[A-Za-z0-9._-]{1,40})"
+"""What is typed to install a package: a copy of it from the screen can be pasted."""
 _LABELLED = rf"[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}}(?:{_NUMBER}|[-+±]?\d[\d.,]*)"
 """A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB."""
 
@@ -47,7 +49,7 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
         r"(?<![A-Za-z0-9_])(?:'[^'\n]{1,40}'|\"[^\"\n]{1,40}\")(?![A-Za-z0-9_])"  # a name with blanks, as it is typed
     )
     latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+(?:[(\[][!-~]+)?"  # a bracket inside a word: print(1)
-    word = rf"{quoted}|{_NUMBER}|{latin}"
+    word = rf"{quoted}|{_INSTALL}|{_NUMBER}|{latin}"
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
         word = (
