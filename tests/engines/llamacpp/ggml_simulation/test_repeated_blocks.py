@@ -62,3 +62,11 @@ def test_no_buffer_changes(name: str, settings: Settings, monkeypatch: pytest.Mo
     fewer = model_graph._simulate(model, settings, placement, False)
     monkeypatch.setattr(model_graph, "without_repeats", lambda _m, blocks, _g, _u: range(blocks))
     assert model_graph._simulate(model, settings, placement, False) == fewer
+
+
+def test_a_gpu_that_helps_the_host_simulates_every_block() -> None:
+    model, settings = _model("llama3.1-8b"), replace(GPU, gpu_layers=0)
+    assert not model_graph._alone(settings, place(model.blocks, settings, (ROOM,)))
+    assert not model_graph._alone(replace(GPU, offload_kv=False), place(model.blocks, GPU, (ROOM,)))
+    assert model_graph._alone(GPU, place(model.blocks, GPU, (ROOM,)))
+    assert model_graph._alone(CPU, place(model.blocks, CPU, ()))

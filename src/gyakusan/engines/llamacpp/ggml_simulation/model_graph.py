@@ -159,8 +159,11 @@ def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool
     rows = add_inputs(b)
     groups = cache_groups(model, settings)
     blocks = loaded_blocks(model)
-    alone = len(set(placement.units)) == 1 and not settings.overridden
-    for block in without_repeats(model, blocks, groups, b.wiring.unrotated or 1) if alone else range(blocks):
+    for block in (
+        without_repeats(model, blocks, groups, b.wiring.unrotated or 1)
+        if _alone(settings, placement)
+        else range(blocks)
+    ):
         last = block == blocks - 1 and not b.wiring.late
         residual = add_block(b, residual, block, groups, rows if last else None)
     if b.wiring.late == "rows":
@@ -170,6 +173,12 @@ def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool
         out = _get_rows(out, rows)
     add_logits(b, out)
     return b
+
+
+def _alone(settings: Settings, placement: Placement) -> bool:
+    """Return True if one device holds and computes everything: a GPU that helps the host gets other weights each time."""
+    whole = len(set(placement.units)) == 1 and not settings.overridden and settings.offload_kv
+    return whole and (HOST not in placement.units or not placement.used)
 
 
 def add_inputs(b: Builder) -> Node:
