@@ -276,11 +276,16 @@ def _sold_elsewhere(answer: Recommendation) -> Iterator[Message]:
     yen = [answer.rates.convert(o.paid, o.paid_in, "JPY") or most for o in offers]
     cheaper = [o.paid_in for o, paid in zip(offers, yen, strict=True) if (paid or 0.0) < (most or 0.0)]
     for currency, n in sorted(Counter(cheaper).items()):
+        facts = {"n": n, "currency": currency}
         if n == 1:
-            yield say("1 cheaper machine has a price in {currency} only: --currency {currency}", currency=currency)
+            yield say(
+                "1 cheaper machine, not tried here, has a price in {currency} only: --currency {currency}",
+                currency=currency,
+            )
         else:
-            facts = {"n": n, "currency": currency}
-            yield say("{n} cheaper machines have a price in {currency} only: --currency {currency}", **facts)
+            yield say(
+                "{n} cheaper machines, not tried here, have a price in {currency} only: --currency {currency}", **facts
+            )
 
 
 def _shared(answer: Recommendation) -> Iterator[Message]:
