@@ -32,7 +32,7 @@ ENDING = 20.0
 NAME = re.compile(r"(?![.-])[\w.-]{1,64}")
 """A name that is a file name and a word of a shell."""
 _ATTEMPTS = 1000
-_MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50}
+_MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50, "most_bytes": 2.0**50}
 """No server has as many people, tokens of context and bytes of memory: an entry that says so does not know."""
 
 
@@ -251,10 +251,7 @@ def _reserved(wanted: str) -> tuple[str, Path]:
             continue
         except OSError as error:
             raise _unwritten(path, error) from error
-        with (
-            contextlib.suppress(OSError),
-            os.fdopen(handle, "w") as file,
-        ):  # on a full disk the name is kept for a moment
+        with contextlib.suppress(OSError), os.fdopen(handle, "w") as file:  # a full disk: the name is kept for a moment
             file.write(mine)
         return name, path
     raise ServerError("Too many servers have this name.", mend="Give another --name.")
@@ -285,13 +282,8 @@ def live_path(name: str) -> Path:
 def here(entry: RunningServer) -> RunningServer:
     """Return an entry with this process as the one that looks after the server."""
     pid = os.getpid()
-    return msgspec.structs.replace(
-        entry,
-        pid=pid,
-        process_start=posix.process_start(pid),
-        computer=socket.gethostname(),
-        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )
+    began, now = posix.process_start(pid), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return msgspec.structs.replace(entry, pid=pid, process_start=began, computer=socket.gethostname(), started=now)
 
 
 def claim(entry: RunningServer) -> None:
@@ -373,7 +365,7 @@ def _read(path: Path) -> RunningServer | None:
         return None
     if told.pid == 0 and told.process_start:  # edited by hand: no process began with this number
         return None
-    unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
+    unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= (getattr(told, k) or 0) < most}
     return msgspec.structs.replace(told, name=path.stem, **unknown)
 
 

@@ -136,8 +136,9 @@ def _done(live: Live) -> dict[str, Message]:
 def _held(entry: RunningServer, live: Live | None) -> Message:
     told = {"planned": gib(entry.bytes), "device": entry.device or "?"}
     planned = say("{planned} GiB planned on {device}", **told)
-    if entry.most_bytes is not None and gib(entry.most_bytes) != gib(entry.bytes):
-        planned = say("{planned} GiB planned on {device}, up to {most} with use", most=gib(entry.most_bytes), **told)
+    most = entry.most_bytes or 0.0
+    if most > entry.bytes and gib(most) != gib(entry.bytes):
+        planned = say("{planned} GiB planned on {device}, up to {most} with use", most=gib(most), **told)
     if live is None or live.resident is None:
         return planned
     return say("{planned}, {held} GiB of RAM held now", planned=planned, held=gib(float(live.resident)))
