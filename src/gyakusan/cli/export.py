@@ -48,7 +48,12 @@ class Run:
     ] = 1
     namespace: Annotated[str, Parameter(help=_("Namespace of Kubernetes."))] = "default"
     host: Annotated[
-        str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
+        str,
+        Parameter(
+            help=_(
+                "Name under which others reach it by https, through a proxy on its machine, e.g. llm.example.org; needs a key."
+            )
+        ),
     ] = ""
 
     lan: Annotated[
@@ -104,12 +109,15 @@ def export(
     """Run `gyakusan export` and return its exit code."""
     from gyakusan.exports.export import SYNONYMS
     from gyakusan.exports.export import export as text_of
+    from gyakusan.exports.reach import reach_notes
     from gyakusan.exports.settings import spanned
 
     to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
     text = text_of(asked, to, run.settings, str if output.json else partial(tell, language=output.language))
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
+    for note in reach_notes(asked, to, run.settings):
+        warn("gyakusan: " + tell(note, output.language))
     for one, each in zip(asked, whole, strict=True):
         _remark(one, each, output)
     if output.json:

@@ -172,7 +172,7 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
             n=plan.nodes,
             mend="Add it with --first-address, e.g. --first-address 192.168.0.10.",
         )
-    for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0])):
+    for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0], needed=True)):
         warn("gyakusan: " + tell(note, output.language))
     for server in servers:
         write_generated(shell_line(server) + "\n")

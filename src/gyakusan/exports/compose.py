@@ -68,7 +68,7 @@ def _quadlet(server: Exported) -> Iterator[str]:
 
 
 def _published(server: Exported) -> str:
-    return f"{EVERYWHERE if server.settings.open else HERE}:{server.port}:{server.port}"
+    return f"{EVERYWHERE if server.settings.lan else HERE}:{server.port}:{server.port}"
 
 
 def _full(image: str) -> str:

@@ -11,6 +11,7 @@ from gyakusan.exports.caddy import caddyfile
 from gyakusan.exports.compose import compose, quadlet
 from gyakusan.exports.kubernetes import kubernetes
 from gyakusan.exports.ray_serve import ray_serve
+from gyakusan.exports.reach import reach_notes
 from gyakusan.exports.settings import Comment, Exported, ExportSettings, Written, exported, service_name
 from gyakusan.exports.system_unit import system_unit
 from gyakusan.exports.vllm_stack import values
@@ -42,7 +43,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "compose": _OF_ONE,
     "quadlet": _OF_ONE,
     "systemd": _OF_ONE,
-    "caddy": frozenset({"host", "keyed"}),
+    "caddy": frozenset({"host", "keyed", "port"}),
     "vllm-stack": frozenset({"replicas"}),
     "ray": frozenset({"replicas", "most_replicas", "nodes", "port"}),
 }
@@ -73,6 +74,7 @@ def export(
         words += [w for line in d.command.then for w in line]
         check_words(words)
     head, body = KINDS[kind](deployments, settings)
+    head = (*reach_notes(deployments, kind, settings), *head)
     names = " ".join(service_name(d.name) for d in deployments)
     return "".join((f"{FIRST} {names} --to {kind}\n", *(f"# {tell(line)}\n" for line in head), body))
 

@@ -54,10 +54,10 @@ class ExportSettings(Struct, frozen=True):
     most_replicas: up to how many where a queue forms
     nodes: machines that are one server
     namespace: of Kubernetes
-    host: name under which others reach it, "" for this computer only
+    host: name under which others reach it by https, through a proxy before it; "" for this computer only
     keyed: False for a server of this computer alone that answers without a key
     port: on which the server listens, 0 for its engine's
-    lan: open to the network, by whatever name or address
+    lan: listens on every address, unencrypted
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
     image: of the containers, "" for the published one

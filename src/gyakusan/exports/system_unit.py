@@ -58,7 +58,7 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> Written:
         raise BadSetting("{machine} has no systemd.", machine=machine.name, mend="Use gyakusan serve --detach.")
     folders = _own_folders(deployment)
     command = listening(deployment, settings)
-    command = rules.with_host(command, EVERYWHERE) if settings.open else command
+    command = rules.with_host(command, EVERYWHERE) if settings.lan else command
     name = service_name(deployment.name)
     found = shutil.which(command.argv[0])
     program = found if found is not None and not found.startswith(HIDDEN) else None
