@@ -179,8 +179,11 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
 
 
 def _servers(plan: FleetPlan, view: View) -> tuple[Service, ...]:
-    """Return how each machine of one replica is started, with a key where the network reaches a server that takes one."""
+    """Return how each machine of one replica is started, with a key: the server's own, or that of gyakusan before it."""
+    from gyakusan.engines.front_line import front_service
     from gyakusan.engines.service_files import service
 
-    one, lan = plan.plan.deployment, bool(plan.key_variable)
-    return tuple(service(one, command, all_flags=view.all_flags, lan=lan) for command in plan.commands)
+    one = plan.plan.deployment
+    if not plan.key_variable:
+        return tuple(front_service(one, command) for command in plan.commands)
+    return tuple(service(one, command, all_flags=view.all_flags, lan=True) for command in plan.commands)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import structs
 
-from gyakusan.engines.registry import NAMES, engine
+from gyakusan.engines.registry import NAMES, engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
 from gyakusan.message import quoted
 from gyakusan.numerals import in_digits
@@ -78,10 +78,20 @@ def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
     own: dict[str, Any] = {k: _read(k, v) for k, v in given.items() if k in FLEET_KEYS}
     named = {"device", "memory"} & given.keys()
     plan_request = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
+    if not plan_request.engines:
+        plan_request = structs.replace(plan_request, engines=reached_by_others())
     terms = CostTerms(**{f.name: own.pop(f.name) for f in fields(CostTerms) if f.name in own})
     request = FleetRequest(_in_currency(plan_request, own), terms=terms, given=frozenset(given), **own)
     _refuse_contradictions(request)
     return request
+
+
+def reached_by_others() -> tuple[str, ...]:
+    """Return the engines that a fleet takes where nobody names one: those whose server asks for a key by itself.
+
+    A fleet serves people at other computers. Another engine is served behind gyakusan, where it is named.
+    """
+    return tuple(name for name in usual_engines() if engine(name).KEY)
 
 
 def _in_currency(request: PlanRequest, own: Mapping[str, Any]) -> PlanRequest:
