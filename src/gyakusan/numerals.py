@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")}
 SMALL = {"十": 10, "百": 100, "千": 1000}
-LARGE = {"万": 10**4, "億": 10**8}
+LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
 KANJI = "".join((*DIGITS, *SMALL, *LARGE))
 LONGEST = 64
 """No number is written with more. [characters]"""
-_WRITTEN = re.compile(rf"[\d,_.]*[{KANJI}][\d,_.{KANJI}]*", re.ASCII)
-_GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:_\d{3})+)(\.\d+)?", re.ASCII)
+_WRITTEN = re.compile(rf"[\d,_.]*[{KANJI}][\d,_.{KANJI}]*(?![\d,_.{KANJI}]*[kKmM]\b)", re.ASCII)
+"""A number with kanji; one that goes on with k or m is none: nobody says which of the two multiplies."""
+FULL_WIDTH: dict[int, str | int] = {
+    0x3000: " ",
+    0xFFE0: "¢",
+    0xFFE1: "£",
+    0xFFE5: "¥",
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+}
+"""Letters, digits and signs that are two cells wide -> the usual ones. NFKC would also read 3² as 32 and ① as 1."""
+_GROUPED = re.compile(r"(\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:_\d{3})+)(\.\d+)?", re.ASCII)
 """Digits, their groups of three separated by commas. A comma is no decimal point here, and a point no separator."""
 
 
 def number(text: str) -> float | None:
     """Return the value of "1,000,000", "2500.50", "100万", "百万", "1億2000万" or "5千"; None for what is no number."""
+    if text[:1] in ("+", "-"):
+        value = None if text[1:2] in ("+", "-") else number(text[1:])
+        return None if value is None else -value if text[0] == "-" else value
     if "." in text and "," in text and text.rindex(",") > text.index("."):
         return None
-    *large, rest = re.split("(?<=[億万])", text)
+    *large, rest = re.split("(?<=[兆億万])", text)
     total, last = 0.0, float("inf")
     for part in large:
         unit = LARGE[part[-1]]
@@ -37,7 +48,12 @@ def in_digits(text: str) -> str:
 
     What is longer than any number stays as it is, and so does what is no number ("千百千").
     """
-    return _WRITTEN.sub(_digits, unicodedata.normalize("NFKC", text)) if len(text) <= LONGEST else text
+    return _WRITTEN.sub(_digits, half_width(text)) if len(text) <= LONGEST else text
+
+
+def half_width(text: str) -> str:
+    """Return text with letters, digits and signs of full width as usual ones."""
+    return text.translate(FULL_WIDTH)
 
 
 def _digits(written: re.Match[str]) -> str:

@@ -40,6 +40,34 @@ def test_nothing_is_collected_while_a_command_computes_and_collection_is_on_agai
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the threads of a process as files")
 
 
+REAL = """
+import os, sys
+from gyakusan.cli import main
+assert main(sys.argv[1:]) in (0, 1)  # 1: nothing to buy is better
+print(len(os.listdir("/proc/self/task")), file=sys.stderr)
+"""
+
+
+@linux
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="on one core numpy starts no threads")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "--device", "RTX 4090", "--model", "gpt-oss-20b"],
+        ["fleet", "--users", "4", "--model", "gpt-oss-20b", "--device", "RTX 4090"],
+        ["upgrade", "--device", "RTX 3060 12GB", "--model", "gpt-oss-20b"],
+        ["compare", "RTX 4090", "--model", "gpt-oss-20b"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_real_command_has_one_thread(words: list[str]) -> None:
+    """Of `fleet` and `upgrade` numpy was imported, with its threads, before it was asked to have none."""
+    done = subprocess.run(
+        [sys.executable, "-c", REAL, *words], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stderr.splitlines()[-1] == "1", done.stderr
+
+
 @linux
 def test_numpy_brings_no_threads_and_children_do_not_see_the_setting() -> None:
     assert run() == ["1", "None"]

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 THREADS = "OPENBLAS_NUM_THREADS"
-"""OpenBLAS reads it once, when numpy is imported."""
+"""OpenBLAS reads it once, when numpy is imported; it goes before the others."""
+_OTHERS = ("GOTO_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 @contextmanager
@@ -20,12 +21,14 @@ def computing() -> Iterator[None]:
     `plan --device "RTX 4090"` took 1.05 s of CPU time with it and 0.83 s without (best of three, November 2026).
     """
     import_numpy()
+    was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was:
+            gc.enable()
 
 
 def import_numpy() -> None:
@@ -34,7 +37,7 @@ def import_numpy() -> None:
     Each of them, one for each core, spins for a while when it has nothing to do: on two cores the import took 0.17 s of CPU
     time with them and 0.10 s without (least of 20, November 2026). Programs that are started later do not see the setting.
     """
-    if "numpy" in sys.modules or THREADS in os.environ:
+    if "numpy" in sys.modules or any(name in os.environ for name in (THREADS, *_OTHERS)):
         return
     os.environ[THREADS] = "1"
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.computing import computing
+from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _, whole
 from gyakusan.cli.plan import Limits, Needs, Wishes
 from gyakusan.cli.report_files import Files, write
@@ -111,6 +111,7 @@ def fleet(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan fleet` and return its exit code."""
+    import_numpy()
     from gyakusan.cli import saved
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request

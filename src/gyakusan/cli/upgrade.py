@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.computing import computing
+from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, said
 from gyakusan.cli.writing import draw, write_json
@@ -30,6 +30,7 @@ def upgrade(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan upgrade` and return its exit code."""
+    import_numpy()
     from gyakusan.cli import saved
     from gyakusan.planning.upgrade.recommend import parse_upgrade_request
     from gyakusan.planning.upgrade.recommend import upgrade as answer

@@ -60,7 +60,7 @@ def verdict(answer: Recommendation) -> Verdict:
     none_usable = not keeps_pace(answer.request, plan)  # then no other row keeps the limits either
     tone: Tone = "doubt" if slow or (plan.spare is not None and plan.spare < 0) else "fits"
     if none_usable:
-        return Verdict((*slow, _nearest(answer, facts), *_card_alone(answer)), Message(""), tone)
+        return Verdict((*slow, _first(answer, facts), *_card_alone(answer)), Message(""), tone)
     if answer.request.owned:
         sentence = say(
             "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=the(plan.offer.machine.name), **facts
@@ -73,14 +73,14 @@ def verdict(answer: Recommendation) -> Verdict:
     return Verdict((sentence, *_card_alone(answer), *slow), say("Buy"), tone)
 
 
-def _nearest(answer: Recommendation, facts: Mapping[str, object]) -> Message:
-    """Return which plan misses the limits of speed least. facts: of the first plan."""
+def _first(answer: Recommendation, facts: Mapping[str, object]) -> Message:
+    """Return what plan 1 is, which nobody is told to run or to buy: of those that miss a limit of speed, the first."""
     offer = answer.plans[0].offer
     if answer.request.owned:
         machine = the(offer.machine.name)
-        return say("The nearest is {model} ({files}) with {engine} on {machine}: {gains}.", machine=machine, **facts)
+        return say("Plan 1 is {model} ({files}) with {engine} on {machine}: {gains}.", machine=machine, **facts)
     return say(
-        "The nearest is {model} on {engine} with {machine}: {gains}, {price}.",
+        "Plan 1 is {model} on {engine} with {machine}: {gains}, {price}.",
         machine=bought(offer), price=_price(answer), **facts,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from gyakusan.doors.text import line as cleaned
 from gyakusan.message import Message
 from gyakusan.show.command_lines import command_lines
 from gyakusan.show.layout import STYLES, Screen, table_lines
-from gyakusan.show.styled import Styled, colours, takes_codes, terminal_width
+from gyakusan.show.styled import Styled, colours, is_dumb, terminal_width
 from gyakusan.show.tree import (
     FIXED,
     Address,
@@ -88,7 +88,7 @@ class Terminal:
     @property
     def moves(self) -> bool:
         """True if what stands there can be drawn over."""
-        return bool(self._colour) or takes_codes(self._file)
+        return self._file.isatty() and not is_dumb()
 
     @property
     def width(self) -> int:
@@ -166,10 +166,12 @@ class Progress:
                 self._terminal.write(wrapped(Styled(text, "dim"), self._terminal.width))
             self._last = text
             return
+        from rich.text import Text
+
         if self._status is None:
-            self._status = self._terminal.console().status(text)
+            self._status = self._terminal.console().status(Text(text))
             self._status.start()
-        self._status.update(f"{text} {seconds:.0f} s")
+        self._status.update(Text(f"{text} {seconds:.0f} s"))
 
     def close(self) -> None:
         """Take the line away, for good: what happens later, e.g. a restart, is told otherwise."""

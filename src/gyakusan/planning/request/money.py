@@ -7,7 +7,6 @@ shown with tax, and what a socket of the house gives.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -15,7 +14,7 @@ from msgspec import Struct
 from gyakusan.catalog.rates import rate
 from gyakusan.errors import BadQuantity, UnknownName
 from gyakusan.message import Message, quoted, say
-from gyakusan.numerals import KANJI
+from gyakusan.numerals import KANJI, half_width
 from gyakusan.numerals import number as number_of
 
 CURRENCIES = ("JPY", "USD", "EUR", "CHF")
@@ -30,6 +29,8 @@ _AMOUNT = re.compile(
     rf"\s*([^\d\s.,+-]*?)\s*([+-]?[\d{KANJI}][\d,_.{KANJI}]*)\s*([km])?\s*([^\d\s.,]*)\s*",
     re.IGNORECASE,
 )
+_SPACED = re.compile(rf"(?<=\d)\s+(?=[{KANJI}])")
+"""Blanks within a number: "100 万円"."""
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
 """One thousand in Germany, one in England."""
 GROUPS = say("Write e.g. 3000.50EUR or 1,000,000JPY: commas between groups of three digits, a point before decimals.")
@@ -88,7 +89,7 @@ def parse_money(text: str, currency: str = "") -> Money:
     currency: of a number that names none
     Raises BadQuantity for no number, no currency or an unknown one, or an amount that is not positive.
     """
-    match = _AMOUNT.fullmatch(unicodedata.normalize("NFKC", text)) if len(text) <= 64 else None
+    match = _AMOUNT.fullmatch(_SPACED.sub("", half_width(text))) if len(text) <= 64 else None
     number = None if match is None else number_of(match[2])
     if match is None or number is None or (not match[3] and _AMBIGUOUS.fullmatch(match[2])):
         grouped = match is not None and re.search("[.,_]", match[2])
@@ -111,7 +112,7 @@ def parse_money(text: str, currency: str = "") -> Money:
 
 def parse_currency(text: str) -> str:
     """Read "usd", "¥" or "ドル" as one of CURRENCIES. Raises BadQuantity."""
-    unit = unicodedata.normalize("NFKC", text).strip().upper()
+    unit = half_width(text).strip().upper()
     currency = _SIGNS.get(unit, unit)
     if currency not in CURRENCIES:
         raise BadQuantity(
