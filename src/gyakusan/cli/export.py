@@ -107,7 +107,7 @@ def export(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan export` and return its exit code."""
-    from gyakusan.exports.export import SYNONYMS
+    from gyakusan.exports.export import SEVERAL, SYNONYMS
     from gyakusan.exports.export import export as text_of
     from gyakusan.exports.reach import reach_notes
     from gyakusan.exports.settings import spanned
@@ -118,7 +118,8 @@ def export(
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
     for note in reach_notes(asked, to, run.settings):
         warn("gyakusan: " + tell(note, output.language))
-    for one, each in zip(asked, whole, strict=True):
+    runs = to not in SEVERAL  # a proxy holds no model: nothing has to fit
+    for one, each in zip(asked, whole, strict=True) if runs else ():
         _remark(one, each, output)
     if output.json:
         from gyakusan.documents.exported import exported as document
@@ -128,7 +129,7 @@ def export(
         write_generated(text)
     if file is not None:
         _write(file, text, output)
-    return 0 if all(bool(a.ledger.fits) for a in whole) else 1
+    return 0 if not runs or all(bool(a.ledger.fits) for a in whole) else 1
 
 
 def _remark(typed: Deployment, asked: Deployment, output: Output) -> None:
