@@ -257,3 +257,14 @@ def test_what_is_sold_second_hand_only_says_so_and_has_a_price_with_used(capsys:
 def test_a_speed_that_is_not_known_names_what_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "fleet", "--device", "cpu", "--users", "3", "--lang", "en", code=1)
     assert "gyakusan calibrate measures it; or add --bandwidth 80GB/s." in text
+
+
+@pytest.mark.parametrize(("options", "told"), [((), "0.196 USD/kWh"), (("--tariff", "0.3USD"), "0.3 USD/kWh")])
+def test_the_tariff_is_said_in_the_currency_of_the_answer(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    asked = ("fleet", "--users", "4", "--budget", "10000USD", "--families", "gemma3", "--rates", "USD=158", *options)
+    text = said(capsys, *asked)
+    assert told in text
+    assert "yen/kWh" not in text
+    assert told in said(capsys, *asked, "--details", "1")

@@ -121,7 +121,7 @@ def question(answer: FleetAnswer) -> Question:
     """Return the question as it was understood, with each default that acts."""
     request = answer.request
     first, second = (say("{limits}", limits=Listed(tuple(part))) for part in (_load(request), _limits(request)))
-    return Question((first, second, terms(request)))
+    return Question((first, second, terms(request, amounts(answer))))
 
 
 def _load(request: FleetRequest) -> Iterator[Message]:
@@ -151,12 +151,12 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
         yield say("first token within {n}", n=typed_duration(plan_request.max_ttft))
 
 
-def terms(request: FleetRequest) -> Message:
-    """Return what costs are computed with."""
+def terms(request: FleetRequest, told: Amounts) -> Message:
+    """Return what costs are computed with, in the asker's currency."""
     costs_terms, given = request.terms, request.given
     facts = {
         "months": f"{costs_terms.months:g}",
-        "tariff": money_words(costs_terms.tariff),
+        "tariff": told.tariff(costs_terms.tariff),
         "hours": f"{costs_terms.hours:g}",
     }
     usual = not given & {"months", "tariff", "hours", "upkeep", "pue"}

@@ -12,7 +12,7 @@ from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.request.money import CURRENCY_TEXTS
-from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.amounts import Amounts
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
@@ -199,7 +199,7 @@ def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) ->
         "{mean} W x {hours} h x {tariff}/kWh = {amount} a month",
         mean=f"{(month.watts or 0.0) * terms.pue:,.0f}",
         hours=f"{terms.hours * costs.DAYS_PER_MONTH:.0f}",
-        tariff=money_words(terms.tariff),
+        tariff=told.tariff(terms.tariff),
         amount=told.words(month.power),
     )
     yield say(

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from msgspec import structs
 
+from gyakusan.core.load import check_prompt_length
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
@@ -85,6 +86,7 @@ def _users_of_rate(rate: float, request: PlanRequest) -> int:
 def check_request(request: PlanRequest) -> PlanRequest:
     """Return the request. Raises BadQuantity or BadSetting if its values contradict each other."""
     workload = request.workload
+    check_prompt_length(workload.prompt_tokens, workload.context)
     if workload.prompt_tokens + workload.output_tokens > workload.context:
         raise BadQuantity(
             "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
