@@ -13,6 +13,7 @@ GyakusanError                 one line for the user, and how to mend it
 │       └── Unsupported       well-formed, but of a kind that we do not know
 └── Failure                   the world did not co-operate (exit code 3)
     ├── SourceError           a file or an address could not be read
+    │   └── Unreachable       no answer came from an address: no network, no name, no proxy
     ├── DetectError           the computer could not be asked
     └── ServerError           a server did not start, died, or answered nonsense
         └── UnknownBuild      a build of the server whose library is laid out in another way
@@ -94,6 +95,10 @@ class Failure(GyakusanError):
 
 class SourceError(Failure):
     """A file or an address that could not be read."""
+
+
+class Unreachable(SourceError):
+    """No answer came from an address: there is no network, no such name, or a proxy that lets nothing through."""
 
 
 class DetectError(Failure):
