@@ -21,6 +21,8 @@ from gyakusan.units import GIB, format_bytes, format_count, format_decimal, pars
         ("512MiB", GIB // 2),
         ("2 TiB", 2048 * GIB),
         ("1,024 MiB", GIB),
+        ("二十四GiB", 24 * GIB),
+        ("２４ＧｉＢ", 24 * GIB),
     ],
 )
 def test_sizes(text: str, expected: int) -> None:

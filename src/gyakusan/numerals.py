@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")}
+DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")} | {"零": "0"}
 SMALL = {"十": 10, "百": 100, "千": 1000}
 LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
 KANJI = "".join((*DIGITS, *SMALL, *LARGE))

@@ -33,7 +33,7 @@ def parse_bytes(text: str) -> int:
 
     Raises BadQuantity for no number, no unit, an unknown unit, or a size that is not positive.
     """
-    number, unit = _split(text)
+    number, unit = _split(in_digits(text), text)
     factor = _BYTES.get(unit.casefold())
     if not unit:
         raise BadQuantity(

@@ -40,6 +40,8 @@ MISTAKES = {
     ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",
     ("inspect", "a", "--context"): "The option --context needs a value. See `gyakusan inspect --help`.",
     ("inspect", "a", "b"): "'b' is one argument too many. See `gyakusan inspect --help`.",
+    ("plan", "—users", "5"): "'5' is one argument too many. Options begin with two hyphens: --users",
+    ("plan", "ーーusers", "5"): "'5' is one argument too many. Options begin with two hyphens: --users",
     ("inspect", "a", "--lang", "fr"): "--lang cannot be 'fr'. Choose one of: en, ja.",
     ("inspect", "a", "--why=3"): "--why cannot be '3'. See `gyakusan inspect --help`.",
 }

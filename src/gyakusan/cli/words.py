@@ -115,8 +115,16 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
             return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
 
 
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d"
+"""What an input method or a page makes of the hyphen."""
+
+
 def _or_nodes(error: CycloptsError, mend: Message) -> Message:
-    """A shell that lists files after --nodes gives it the first only."""
+    """A shell that lists files after --nodes gives it the first only; and a dash of another kind begins no option."""
+    for word in error.root_input_tokens or ():
+        name = word.lstrip(_DASHES)
+        if word[:1] in _DASHES[1:] and name.isascii() and name[:1].isalpha():
+            return say("Options begin with two hyphens: --{name}", name=name)
     typed = [word.partition("=")[0] for word in error.root_input_tokens or ()]
     if "--nodes" in typed and list(error.command_chain or ()) == ["plan"]:
         return say("Write --nodes before each file: gyakusan plan --nodes a.json --nodes b.json")

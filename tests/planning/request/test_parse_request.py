@@ -158,3 +158,21 @@ def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
     for name, text in (("q.toml", "users = 5\n"), ("q.json", '{"users": 5}')):
         (tmp_path / name).write_text(text, "utf-8-sig")
         assert request_values(str(tmp_path / name), {}, ()) == {"users": 5}
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "read"),
+    [
+        ("first", "2秒", 2.0), ("first", "1.5 s", 1.5), ("power", "300ワット", 300.0), ("power", "千W", 1000.0),
+        ("speed", "10トークン/秒", 10.0), ("speed", "25 tokens/s", 25.0), ("quality", "70点", 70.0),
+    ],
+)  # fmt: skip
+def test_a_number_may_have_the_unit_in_which_it_is_told(key: str, typed: str, read: float) -> None:
+    fields = {"first": "max_ttft"}
+    assert getattr(parse_request({key: typed}), fields.get(key, key)) == read
+
+
+@pytest.mark.parametrize(("key", "typed"), [("first", "2W"), ("power", "2秒"), ("quality", "70s"), ("speed", "s")])
+def test_a_number_in_another_unit_is_refused(key: str, typed: str) -> None:
+    with pytest.raises(BadSetting):
+        parse_request({key: typed})

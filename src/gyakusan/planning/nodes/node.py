@@ -29,7 +29,7 @@ MOST_DEVICES = 64
 """Of a node: no computer has more, and each is planned for itself."""
 SLOWEST, FASTEST = 1e6, 1e15
 """Bandwidth of the slowest memory, and more than any has; others are a mistake. [B/s]"""
-BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [ ..., ... ]"
+BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [..., ...]."
 
 
 class Node(Struct, frozen=True):

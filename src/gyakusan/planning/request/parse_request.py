@@ -164,9 +164,19 @@ def _count(key: str, value: object) -> int:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
+_WATTS = re.compile(r"\s*(?:W|watts?|ワット)$", re.IGNORECASE)
+_UNITS = {
+    "power": _WATTS, "outlet": _WATTS,
+    "first": re.compile(r"\s*(?:s|sec|seconds?|秒)$", re.IGNORECASE),
+    "speed": re.compile(r"\s*(?:(?:tokens?|tok|t|トークン)/(?:s|秒)|トークン)$", re.IGNORECASE),
+    "quality": re.compile(r"\s*(?:points?|点)$", re.IGNORECASE),
+}  # fmt: skip
+"""Units that may stand after a number: those in which the program itself tells it."""
+
+
 def _number(key: str, value: object) -> float:
     try:
-        number = float(in_digits(str(value)).strip().removesuffix("W").removesuffix("w"))
+        number = float(_UNITS[key].sub("", in_digits(str(value)).strip()))
     except ValueError:
         raise _no_number(key, value) from None
     if isinstance(value, bool) or not 0 <= number < LARGEST or (number == 0 and key in ("power", "outlet")):
