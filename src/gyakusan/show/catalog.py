@@ -12,6 +12,7 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
+from gyakusan.catalog.prices import PriceRecord, price_records
 from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.device_names import short_device_name
@@ -137,6 +138,7 @@ def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     place = say("Your record: {file}, line {line}.", file=str(entry.file), line=entry.line)
     ours = say("Catalogue record: {file}, line {line}.", file=entry.file.name, line=entry.line)
     below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
+    below += _price_note(item)
     below.append(place if entry.own else ours)
     if item.aliases:
         below.append(say("Also: {names}", names=", ".join(item.aliases)))
@@ -164,6 +166,42 @@ def figures(item: Record) -> Iterator[tuple[str, Words, str, str]]:
     for price in getattr(item, "prices", ()):
         used = " (used)" if price.used else ""
         yield f"price{used}", amount_words(f"{price.amount:,.0f}", price.currency), price.source, price.date
+    for found in _seen_prices(item):
+        source = f"{found.product}: {found.source}" if found.product else found.source
+        yield f"price{' (used)' if found.used else ''}", _price_words(found, item), source, found.date
+
+
+def _seen_prices(item: Record) -> tuple[PriceRecord, ...]:
+    """Return the prices that plans buy from, oldest first: of a card or a computer, and of computers around the card."""
+    if not isinstance(item, DeviceRecord | MachineRecord):
+        return ()
+    return tuple(p for p in sorted(price_records(), key=lambda p: p.date) if p.of == item.name)
+
+
+def _price_words(price: PriceRecord, item: Record) -> Message:
+    """Return an amount with what it buys: a card alone, a whole computer; with its memory where several are sold."""
+    facts = {"price": amount_words(f"{price.amount:,.0f}", price.currency), "n": price.size_gib}
+    if price.product:
+        return say("{price}: whole computer", **facts)
+    if isinstance(item, DeviceRecord) and price.what == "card":
+        return (
+            say("{price}: card alone, {n} GB", **facts)
+            if len(item.sizes_gib) > 1
+            else say("{price}: card alone", **facts)
+        )
+    return say("{price}: whole computer, {n} GB", **facts)
+
+
+def _price_note(item: Record) -> tuple[Message, ...]:
+    """Return how plans choose among the prices, nothing where none is for plans."""
+    if not _seen_prices(item):
+        return ()
+    return (
+        say(
+            "Plans pay the cheapest of the newest month in the asker's currency, and convert only where it has none; a whole"
+            " computer may cost less than the card alone, and is bought in its own country."
+        ),
+    )
 
 
 def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
