@@ -44,6 +44,11 @@ def test_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (["stop"], ["status"], ["logs"], ["logs", "../x"], ["stop", "office"]):
         assert main(command) == 2
         assert "Start one: gyakusan serve smollm2 --detach" in capsys.readouterr().err
+    for command in ("status", "stop", "logs"):
+        assert main([command, "http://127.0.0.1:18765"]) == 2
+        told = capsys.readouterr().err
+        assert "none of them has the address http://127.0.0.1:18765" in told
+        assert "What another server does: gyakusan watch http://127.0.0.1:18765" in told
     assert main(["ps", "--json"]) == 0
     assert valid(json.loads(capsys.readouterr().out))["servers"] == []
     assert main([*SERVE, "--once"]) == 2

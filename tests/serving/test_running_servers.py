@@ -149,6 +149,12 @@ def test_names() -> None:
             running_servers.check_name(bad)
 
 
+def test_a_server_is_found_by_its_address_too() -> None:
+    running_servers.claim(running_servers.here(ENTRY))
+    for text in (ENTRY.name, ENTRY.url, ENTRY.url.removesuffix("/v1")):
+        assert running_servers.find_running(text).name == ENTRY.name
+
+
 def test_names_in_japanese_marks_and_on_command_lines() -> None:
     """A name is quoted in a sentence; in a command it stands as it is, for a name has nothing that a shell reads."""
     entry = structs.replace(ENTRY, name="社内サーバー")

@@ -20,6 +20,7 @@ from msgspec import Struct
 from gyakusan import posix
 from gyakusan.catalog.places import state, write_private
 from gyakusan.doors import files
+from gyakusan.doors.shell import shell_word
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, ServerError, did_you_mean
 from gyakusan.message import quoted
 
@@ -176,21 +177,24 @@ def is_elsewhere(entry: RunningServer) -> bool:
 def find_running(name: str | None) -> RunningServer:
     """Return the server of a name; None = the only one that runs. Raises BadReference."""
     known = running()
+    if not known and "://" not in (name or ""):
+        raise nothing_runs()
     if name is None:
         if len(known) == 1:
             return known[0]
-        if known:
-            names = ", ".join(e.name for e in known)
-            raise BadReference("Several servers run: {names}.", names=names, mend="Name one of them.")
-        raise nothing_runs()
-    found = next((e for e in known if e.name == name), None)
-    if found is None:
-        if not known:
-            raise nothing_runs()
-        near = ", ".join(did_you_mean(name, [e.name for e in known]) or [e.name for e in known])
+        names = ", ".join(e.name for e in known)
+        raise BadReference("Several servers run: {names}.", names=names, mend="Name one of them.")
+    found = next((e for e in known if name in (e.name, e.url, e.url.removesuffix("/v1"))), None)
+    if found is None and "://" in name:
         raise BadReference(
-            "No running server is called {name}.", name=quoted(name, 80, mark='"'), near=near,
-            mend="These run: {near}. All of them: gyakusan ps",
+            "Only servers that gyakusan started are known here, and none of them has the address {url}.",
+            url=name[:200], mend="What another server does: {command}", command=f"gyakusan watch {shell_word(name[:200])}",
+        )  # fmt: skip
+    if found is None:
+        all_ = [e.name for e in known]
+        raise BadReference(
+            "No running server is called {name}.", name=quoted(name, 80, mark='"'),
+            near=", ".join(did_you_mean(name, all_) or all_), mend="These run: {near}. All of them: gyakusan ps",
         )  # fmt: skip
     return found
 

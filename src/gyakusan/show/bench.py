@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
@@ -328,7 +328,7 @@ def _kept(result: BenchResult, measured: bool, again: Sequence[str]) -> Tree:
         return ()
     until: tuple[Words, ...] = ()
     if measured and not result.objectives and result.endpoint:
-        until = (whole(f'gyakusan bench {shlex.join(again or (result.endpoint,))} --until "ttft<1s"'),)
+        until = (whole(f'gyakusan bench {shell_words(again or (result.endpoint,))} --until "ttft<1s"'),)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
 

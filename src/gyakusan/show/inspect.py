@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines.deployment import Deployment
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
@@ -288,7 +288,7 @@ def _next(found: Inspected) -> Next:
     more: Sequence[Words] = (say("add {flag}", flag="--why"),)
     if found.here and d.rules.server() is not None and _can_be_served(d):
         load = f"--context {d.load.context} --users {d.load.users}"
-        more = (f"gyakusan serve {shlex.quote(d.model.source)} {load}", *more)
+        more = (f"gyakusan serve {shell_word(d.model.source)} {load}", *more)
     return Next(tuple(more))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gyakusan.catalog.artifacts import has_mtp
 from gyakusan.catalog.thinking import effort_of
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
@@ -114,7 +114,7 @@ def beforehand(plan: Plan) -> Iterator[Message]:
 def afterwards(server: Service) -> Iterator[Message]:
     """Yield what is to be done once the server listens."""
     for words in server.command.then:
-        yield say("Once the server listens: {command}", command=shlex.join(words))
+        yield say("Once the server listens: {command}", command=shell_words(words))
 
 
 def unknown_speed(request: PlanRequest, plan: Plan) -> Message:

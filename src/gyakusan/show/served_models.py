@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines.base import Command
 from gyakusan.message import Message, people, say
 from gyakusan.serving.model_group import ModelGroup
@@ -98,7 +97,7 @@ def dry_run(group: ModelGroup, command: Command, file: str, health: str) -> Tree
 
     file: where the preset goes; health: address that answers 200
     """
-    lines = (f"cat > {shlex.quote(file)} <<'EOF'", *group.text().splitlines(), "EOF")
+    lines = (f"cat > {shell_word(file)} <<'EOF'", *group.text().splitlines(), "EOF")
     typed = wording.command(command).line
     ready = Address(say("Ready when this answers 200: {url}", url=health))
     fit = Text(together(group), "plain" if group.fitting else "bad")

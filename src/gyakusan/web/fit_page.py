@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from gyakusan import catalog, models
 from gyakusan.core.ledger import KINDS, Account
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import has_systemd, service, shell_line
@@ -280,14 +281,14 @@ def _tabs(found: Inspection, tell: Tell) -> Iterator[Tab]:
         return
     try:
         made = service(d, d.command)
-        yield Tab(d.engine, shell_line(made), tuple(shlex.join(words) for words in made.command.then))
+        yield Tab(d.engine, shell_line(made), tuple(shell_words(words) for words in made.command.then))
     except GyakusanError:
         return
     for name in ("compose", "systemd"):
         if name == "systemd" and not has_systemd(d.machine):
             continue
         with suppress(GyakusanError):
-            yield Tab(name, export([d], name, tell=tell), tuple(shlex.join(words) for words in made.command.then))
+            yield Tab(name, export([d], name, tell=tell), tuple(shell_words(words) for words in made.command.then))
 
 
 def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]]:

@@ -148,6 +148,11 @@ def _address_key(address: str) -> str:
 def _node(source: str, value: object) -> Node:
     """Return a node of what `detect` wrote. Raises BadSetting."""
     form = value.get("schema") if isinstance(value, Mapping) else None
+    if form is None:
+        raise BadSetting(
+            "{file} is not what gyakusan detect --json writes: its schema is missing.", file=source,
+            mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
+        )  # fmt: skip
     if form != SCHEMA:
         raise BadSetting(
             "{file} is not what gyakusan detect --json of this version writes: its schema is {form}, not {wanted}.",

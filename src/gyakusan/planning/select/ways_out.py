@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from msgspec import structs
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
@@ -122,7 +122,7 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
         yield from nearer or (_relaxed(answer, relaxation),)
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
         name = larger.machine.name
-        yield _tried(answer, request, (larger,), say("one more card"), f"--device {shlex.quote(name)}", 1.5)
+        yield _tried(answer, request, (larger,), say("one more card"), f"--device {shell_word(name)}", 1.5)
 
 
 def _tried(
