@@ -145,8 +145,8 @@ def _address_key(address: str) -> str:
         return address.casefold()
 
 
-def _node(source: str, value: object) -> Node:
-    """Return a node of what `detect` wrote. Raises BadSetting."""
+def _check_schema(source: str, value: object) -> None:
+    """Raise BadSetting for what is not in the schema of `detect`."""
     form = value.get("schema") if isinstance(value, Mapping) else None
     if form is None:
         raise BadSetting(
@@ -159,6 +159,11 @@ def _node(source: str, value: object) -> Node:
             file=source, form=quoted(form, 60), wanted=SCHEMA,
             mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
         )  # fmt: skip
+
+
+def _node(source: str, value: object) -> Node:
+    """Return a node of what `detect` wrote. Raises BadSetting."""
+    _check_schema(source, value)
     try:
         said = msgspec.convert(value, _Described)
     except msgspec.ValidationError as error:
