@@ -22,3 +22,8 @@ def test_nothing_is_outside(drawn: list[tuple[str, dict[int, float]]], title: st
 
 def test_one_point_is_no_line() -> None:
     assert chart("x", "people", "s", [Line("a", ((1.0, 2.0),))]) == ""
+
+
+def test_zeros_are_no_chart() -> None:
+    assert chart("t", "x", "y", [Line("a", ((1.0, 0.0), (2.0, 0.0)))]) == ""
+    assert chart("t", "x", "y", [Line("a", ((1.0, 0.0), (2.0, 0.1)))]) != ""

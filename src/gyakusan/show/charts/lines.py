@@ -35,9 +35,9 @@ class Line(Struct, frozen=True):
 
 
 def chart(title: str, across: str, unit: str, lines: Sequence[Line], width: float = WIDTH) -> str:
-    """Return a chart, "" where there are fewer than two points. across: name of the load; unit: of the figures."""
+    """Return a chart, "" for fewer than two points or nothing but zeros. across: name of the load; unit: of the figures."""
     drawn = [line for line in lines if len(line.points) > 1]
-    if not drawn:
+    if not any(y for line in drawn for _, y in line.points):
         return ""
     loads = sorted({x for line in drawn for x, _ in line.points})
     step = round_step(max(y for line in drawn for _, y in line.points), TICKS)
