@@ -75,10 +75,7 @@ def serve(
         if life.dry_run:
             tls = check_front(listen, sharing)
             warn_of_refusals(asked, model, output, anyway=anyway)
-            if life.systemd and not output.json:
-                print_unit(name_of(asked, model), life)
-                return 0 if asked.ledger.fits and not asked.refusals else 1
-            return _dry_run(asked, listen, workers, tls, output)
+            return _dry_run(asked, model, listen, life, workers, tls, output)
         if not anyway:
             check_sense(asked, model)
         path = model_file(asked, model)
@@ -141,8 +138,13 @@ def _service_options(
     )
 
 
-def _dry_run(asked: Deployment, listen: Listen, workers: Workers | None, tls: Tls | None, output: Output) -> int:
-    """Show what would be started. 0 if it runs and has room. A port of 0 is one that is free now."""
+def _dry_run(
+    asked: Deployment, typed: str, listen: Listen, life: Life, workers: Workers | None, tls: Tls | None, output: Output
+) -> int:
+    """Show what would be started, with --systemd its unit. 0 if it runs and has room. A port of 0 is one that is free now."""
+    if life.systemd and not output.json:
+        print_unit(name_of(asked, typed), life)
+        return 0 if asked.ledger.fits and not asked.refusals else 1
     from gyakusan.serving.access import free_port
     from gyakusan.serving.dry_run import dry_run, front_url
 
