@@ -107,3 +107,22 @@ def test_a_prompt_alone_may_be_too_long(
     err = " ".join(capsys.readouterr().err.split())
     assert told in err
     assert "an answer of" not in err
+
+
+@pytest.mark.parametrize("blocks", [1, 26])
+@pytest.mark.parametrize("bandwidth", [(), ("--bandwidth", "60GB/s")])
+def test_experts_in_ram_and_its_assumed_bandwidth_are_said(
+    blocks: int, bandwidth: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["inspect", "gpt-oss-120b", "--device", "2x RTX 5090", "--ram", "64GiB", "--set", f"n_cpu_moe={blocks}"]
+    main([*asked, *bandwidth, "--context", "8k", "--lang", "en"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"; the experts of {blocks} of them in RAM." in out
+    assert ("GB/s for the RAM (--bandwidth)" in out) == (not bandwidth and "Speed " in out)
+
+
+def test_nothing_is_said_of_ram_where_all_is_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", "--ram", "64GiB", "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    assert "of them in RAM" not in out
+    assert "for the RAM" not in out

@@ -14,6 +14,7 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.capacity import MOST_USERS, Capacity
 from gyakusan.planning.predict.speed import TurnShape
+from gyakusan.planning.predict.speed_inputs import host_bandwidth
 from gyakusan.planning.predict.ways import Way
 from gyakusan.show import assessment, ledger, ways
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Tree, Verdict, Words, whole
@@ -221,7 +222,10 @@ def _facts(found: Inspected) -> Iterator[Fact]:
         yield from assessment.facts(found.judged, int(value.load.users), answers=bool(value.model.memory))
         if found.limits is not None:
             yield Fact(say("At most"), (_at_most(found.limits, value, found.most),))
-    assumed = _assumed(value)
+    assumed, ram = _assumed(value), tuple(_assumed_ram(found))
+    if assumed and ram:  # one line where both fit
+        assumed, ram = (*assumed[:-1], say("{first}; {second}", first=assumed[-1], second=ram[0])), ()
+    assumed += ram
     if assumed:
         yield Fact(say("Assumed"), assumed)
     unknown = tuple(_unknown(found))
@@ -272,6 +276,16 @@ def _assumed(value: Ledger) -> tuple[Message, ...]:
             line = say("{kept} of {memory} GiB for the system (--reserve)", **told)
         found.setdefault(str(line), line)
     return tuple(found.values())
+
+
+def _assumed_ram(found: Inspected) -> Iterator[Message]:
+    """Yield the bandwidth of the RAM where a speed rests on it and nobody knows it."""
+    d = found.deployment
+    host = d.machine.host
+    if found.judged.speed is None or not found.judged.turn.host.held or not d.machine.gpus:
+        return
+    if host is None or not host.bandwidth:
+        yield say("{n} GB/s for the RAM (--bandwidth)", n=f"{host_bandwidth(d.machine) / 1e9:.0f}")
 
 
 def _unknown(found: Inspected) -> Iterator[Message]:
