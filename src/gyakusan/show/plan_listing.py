@@ -63,7 +63,8 @@ def _candidate(answer: Recommendation, index: int) -> tuple[Words, ...]:
     visible = float(answer.grid.cells.expected_visible_tokens_per_s[index])
     speeds = tuple("?" if x is None or not isfinite(x) else short(x) for x in (row["tokens_per_second"], visible))
     first: Words = "?" if row["first_token"] is None else duration(row["first_token"])
-    points = quality(Score(row["quality"], row["quality_error"]))
+    cells = answer.grid.cells  # the row is rounded already: what is rounded twice shows another figure than the plan
+    points = quality(Score(float(cells.quality[index]), float(cells.error[index])))
     if answer.request.owned:
         return row["model"], row["quantization"], row["engine"], *speeds, first, points, f"{row['total'] / GIB:.1f}"
     price = amounts(answer).figure(row["price_jpy"])
