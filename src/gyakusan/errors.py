@@ -121,14 +121,24 @@ _WORD = 3
 """Letters of a first word that tells a line of names."""
 
 
-def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
-    """Return the known names most like `name`, best first, whatever the case."""
+_SURELY = 0.75
+"""Likeness of two names that is none by chance, even where their first letters differ."""
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 5, *, begun: bool = False) -> list[str]:
+    """Return the known names most like `name`, best first, whatever the case.
+
+    begun: leave out names with another first letter that are not surely alike: short names are half alike by chance
+    """
     import difflib  # only where something was misspelt
 
     asked = name.casefold()[:_ASKED]
     table = {k[:_ASKED].casefold(): k for k in islice(known, _KNOWN)}
     inside = sorted((k for k in table if asked and asked in k), key=len)
     close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
+    if begun:
+        sure = difflib.get_close_matches(asked, close, n=n, cutoff=_SURELY)
+        close = [k for k in close if k[:1] == asked[:1] or k in sure]
     word = _first_word(asked)
     kin = [k for k in table if len(word) >= _WORD and _first_word(k) == word] if not inside else []
     alike = [k for k in close if k in kin] + [k for k in kin if k not in close][:n] if kin else []
@@ -140,10 +150,13 @@ def _first_word(name: str) -> str:
     return re.split(r"[-_.:/ ]", name, maxsplit=1)[0]
 
 
-def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = False) -> UnknownName:
+def unknown(
+    kind: Message, name: str, known: Iterable[str], *, choices: bool = False, otherwise: str | None = None
+) -> UnknownName:
     """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device").
 
     choices: name all of them where none is near
+    otherwise: what to do where none is near and they are too many to be named, e.g. where they are listed
     """
     known = tuple(known)
     shown = name if len(name) <= 80 else name[:77] + "..."
@@ -160,4 +173,4 @@ def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = F
         every = ", ".join(sorted(known, key=str.casefold))
         mend = "Choose one of: {choices}."
         return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), choices=every, mend=mend)
-    return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown))
+    return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), mend=otherwise)

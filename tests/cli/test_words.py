@@ -26,7 +26,11 @@ MISTAKES = {
     ("inspct",): "There is no command inspct. Did you mean inspect? See `gyakusan --help`.",
     ("zzz",): "There is no command zzz. See `gyakusan --help`.",
     ("-x",): "There is no option -x. See `gyakusan --help`.",
-    ("inspect",): "MODEL is missing. See `gyakusan inspect --help`.",
+    ("inspect",): (
+        "MODEL is missing. Write a model's name (gyakusan catalog list models) or a GGUF file. See `gyakusan inspect --help`."
+    ),
+    ("bench", "show"): "NUMBER is missing. The numbers: gyakusan bench list",
+    ("bench", "show", "x"): "NUMBER needs a whole number, not 'x'. The numbers: gyakusan bench list",
     ("inspect", "a", "--contxt", "3"): (
         "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
     ),

@@ -106,7 +106,8 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
         case MissingArgumentError(argument=argument) if argument is not None:
             if error.keyword or argument.field_info.is_keyword_only:
                 return say("The option {flag} needs a value.", flag=error.keyword or argument.name), mend
-            return say("{flag} is missing.", flag=argument.name.lstrip("-").upper()), mend
+            name = argument.name.lstrip("-").upper()
+            return say("{flag} is missing.", flag=name), _or_list(name, chain, mend)
         case CoercionError():
             return _unfit(error, mend)
         case UnusedCliTokensError(unused_tokens=[first, *_]):
@@ -133,14 +134,31 @@ def _or_nodes(error: CycloptsError, mend: Message) -> Message:
 
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     """A value that its option cannot take."""
-    name = getattr(error.token, "keyword", None) or getattr(error.argument, "name", "?")
+    name = getattr(error.token, "keyword", None) or _argument_name(error)
     facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
         choices = ", ".join(str(c) for c in get_args(error.target_type))
         return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
-        return say("{flag} needs a whole number, not {value}.", **facts), mend
+        listed = _or_list(name, list(error.command_chain or ()), mend)
+        return say("{flag} needs a whole number, not {value}.", **facts), listed
     return say("{flag} cannot be {value}.", **facts), mend
+
+
+def _argument_name(error: CoercionError) -> str:
+    """Return what an argument is called in the help: NUMBER where it has a place, --number where it is an option."""
+    name = str(getattr(error.argument, "name", "?"))
+    field = getattr(error.argument, "field_info", None)
+    return name if field is None or field.is_keyword_only else name.lstrip("-").upper()
+
+
+def _or_list(name: str, chain: list[str], mend: Message) -> Message:
+    """Say where the values of an argument are listed."""
+    if name == "MODEL":
+        return say("Write a model's name (gyakusan catalog list models) or a GGUF file. {otherwise}", otherwise=mend)
+    if chain[:1] == ["bench"] and name == "NUMBER":
+        return say("The numbers: gyakusan bench list")
+    return mend
 
 
 def _options(error: UnknownOptionError) -> list[str]:

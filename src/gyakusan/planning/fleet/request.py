@@ -72,8 +72,8 @@ def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
             raise BadSetting(
                 "A request has no key {key}.",
                 key=quoted(str(key), 40),
-                near=", ".join(near) or ", ".join(FLEET_KEYS),
-                mend="Did you mean {near}?",
+                near=", ".join(near),
+                mend="Did you mean {near}?" if near else "For the keys, see `gyakusan fleet --help`.",
             )
     own: dict[str, Any] = {k: _read(k, v) for k, v in given.items() if k in FLEET_KEYS}
     named = {"device", "memory"} & given.keys()

@@ -57,8 +57,8 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
             raise BadSetting(
                 "A request has no key {key}.",
                 key=quoted(str(key), 40),
-                near=", ".join(similar) or ", ".join(KEYS),
-                mend="Did you mean {near}?",
+                near=", ".join(similar),
+                mend="Did you mean {near}?" if similar else "For the keys, see `gyakusan plan --help`.",
             )
     given = {k: value for k, value in values.items() if value is not None}
     currency = _currency("currency", given["currency"]) if "currency" in given else ""
@@ -241,6 +241,11 @@ def _words(key: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p.strip() for p in parts if p.strip()))
 
 
+def _words_or_all(key: str, value: object) -> tuple[str, ...]:
+    """Read names of which "all" leaves none out, so that it undoes what was specified before."""
+    return tuple(word for word in _words(key, value) if word.casefold() != "all")
+
+
 def _engines(key: str, value: object) -> tuple[str, ...]:
     names = _words(key, value)
     if isinstance(value, str) and not names:
@@ -251,11 +256,11 @@ def _engines(key: str, value: object) -> tuple[str, ...]:
 
 
 def _kv_types(key: str, value: object) -> tuple[str, ...]:
-    names = tuple(w.upper() for w in _words(key, value))
-    for name in names:
-        if name not in ("F16", "Q8_0"):
-            raise unknown(say("cache type"), name, ("F16", "Q8_0"))
-    return names
+    words = _words(key, value)
+    for word in words:
+        if word.upper() not in ("F16", "Q8_0"):
+            raise unknown(say("cache type"), word, ("F16", "Q8_0"), choices=True)
+    return tuple(w.upper() for w in words)
 
 
 def _exchange_rates(key: str, value: object) -> tuple[tuple[str, float], ...]:
@@ -324,7 +329,8 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("used", "enterprise", "images", "buy"), _yes_or_no),
     **dict.fromkeys(_MONEY, _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
-    **dict.fromkeys(("licenses", "families", "without"), _words),
+    **dict.fromkeys(("licenses", "families"), _words_or_all),
+    "without": _words,
     "also": _colocated,
     "arrivals": _rate,
     "currency": _currency,

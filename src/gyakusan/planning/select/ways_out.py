@@ -329,9 +329,9 @@ def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, 
         case "engines" if request.engines:
             return say("any server"), "--engine all", 0.5
         case "licenses" if request.licenses:
-            return say("any licence"), "", 0.5
+            return say("any licence"), "--licenses all", 0.5
         case "families" if request.families:
-            return say("any model family"), "", 0.5
+            return say("any model family"), "--families all", 0.5
         case _:
             return None
 
