@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.power import supply_watts
 from gyakusan.planning.candidates.prices import PriceItem
@@ -59,7 +59,7 @@ def _next(answer: UpgradeAnswer) -> tuple[Words, ...]:
     """Return what can be typed next: the plans of the machine after the purchase, or of the one that is owned."""
     step = first_for_speed(answer.steps) or next(iter(answer.steps), None)
     device = answer.owned.machine.name if step is None else step.option.offer.machine.name
-    return (whole(f"gyakusan plan --device {shlex.quote(brief(device))}"),)
+    return (whole(f"gyakusan plan --device {shell_word(brief(device))}"),)
 
 
 def amounts(answer: UpgradeAnswer) -> Amounts:
