@@ -20,7 +20,7 @@ INFEASIBLE = -1.0
 """A speed below all others [tokens/s]."""
 CACHE_COST: Mapping[str, float] = {"Q8_0": 0.5}
 """Type of the KV cache -> what a careful quality counts less with it, so that the usual cache stays where a smaller one gains
-little. Assumed: the least difference that the ranking sees. With Llama 3 8B the loss is a tenth of that (KL divergence 0.00098,
+little. Assumed: the least difference that the ranking sees. With Llama 3 8B the loss is about 0.03 points (KL divergence 0.00098,
 ggml-org/llama.cpp pull request 7412), but of long contexts and reasoning little is published. [points]"""
 
 
