@@ -25,6 +25,17 @@ DEVICE_TEXTS = ("device", "GB", "GB/s", "FP16", "W", "price", "released")
 MACHINE_TEXTS = ("computer", "device", "GB", "price")
 MODEL_TEXTS = ("model", "size", "context", "role", "released", "license")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
+PRICE_SOURCE_TEXTS = (
+    "GitHub file id 57971421002 (comparison table, vendor and third-party figures)",
+    "GitHub index file id 68500882445 (Chinese digest, prices of 2026-03-24)",
+    "Qiita guide to local LLMs, 2025-12-09",
+    "Zenn draft of 2026-08-29 (GitHub file id 65814044587): author's own look at the market, no primary source",
+    "derived: a complete PC of that month less the price of its card",
+    "hand-made GPU market file with a link per figure",
+    "recalled: price of a common power supply",
+    "rule of thumb, derived from parts lists and shop prices of February to September 2026",
+)
+"""Sources of prices.toml that are words and no address."""
 FIGURE_TEXTS = ("figure", "value", "source", "date")
 FIELD_TEXTS = (
     *("vendor", "kind", "backend", "sizes_gib", "bandwidth_gb_s", "released", "rule", "memory_type", "chip", "power_w"),
@@ -220,7 +231,10 @@ def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _said(source: str) -> Message:
-    """A source is quoted as it stands."""
+    """A source is quoted as it stands, if it is no sentence of ours."""
+    words = next((w for w in PRICE_SOURCE_TEXTS if source.endswith(w)), None)
+    if words is not None:
+        return Message("{product}{source}", {"product": source.removesuffix(words), "source": Message(words)})
     return Message(RECALLED_TEXTS[0]) if source == RECALLED else Message("{source}", {"source": source})
 
 
