@@ -138,7 +138,7 @@ def test_everything_within_a_budget_names_its_machine_and_price(run: Any) -> Non
     code, out, _ = run("plan", "--budget", "500000JPY", "--users", "2", "--families", "gemma3", "--all")
     listed = out.split("Nothing beats these in quality, speed of the answer and price at once")[1].splitlines()
     assert code == 0
-    assert listed[1].split() == ["machine", "files", "tokens/s", "quality", "yen"]
+    assert listed[1].split() == ["machine", "files", "tokens/s", "answer", "quality", "yen"]
     assert listed[2].startswith("gemma3-"), "the model stands above its plans"
     assert 0 < int(listed[3].split()[-1].replace(",", "")) <= 500_000
 
