@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 from datetime import date, timedelta
@@ -196,8 +195,7 @@ def test_lan_leaves_nothing_here_and_names_no_file_of_this_computer(
     asked(capsys, "plan", "--budget", "3000USD", "--brand", "NVIDIA", "--engine", "llama.cpp", "--lang", "en")
     for form in ("--command", "--details", "--compose", "--systemd"):
         code, out, err = asked(capsys, "plan", form, "1", "--lan", "--lang", "en")
-        assert code == 0
-        assert re.fullmatch(r"gyakusan: unencrypted: .*\n", err), form
+        assert (code, err) == (0, "")
         assert "0.0.0.0" in out
         assert str(homes) not in out
         assert str(Path.home()) not in out.replace("/root/.cache", "")

@@ -14,17 +14,7 @@ from typing import Any
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import (
-    ExportSettings,
-    Written,
-    check,
-    check_fetchable,
-    fetched,
-    pod_bytes,
-    service_name,
-    spanned,
-)
-from gyakusan.message import say
+from gyakusan.exports.settings import ExportSettings, check, check_fetchable, fetched, pod_bytes, service_name, spanned
 
 PROGRAM = ("vllm", "serve")
 """The one server that Ray Serve LLM runs."""
@@ -48,7 +38,7 @@ def is_llm(deployment: Deployment) -> bool:
     return deployment.command.argv[: len(PROGRAM)] == PROGRAM
 
 
-def ray_serve(deployment: Deployment, settings: ExportSettings) -> Written:
+def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
     """Return the file for `serve deploy` as YAML. Raises BadSetting for another server than vLLM, and as `check_copies`."""
     check(settings)
     if not is_llm(deployment):
@@ -68,11 +58,11 @@ def ray_serve(deployment: Deployment, settings: ExportSettings) -> Written:
         "applications": [application],
     }
     steps = (
-        say("On every computer: {command}", command=LLM_EXTRA),
+        f"On every computer: {LLM_EXTRA}",
         "serve deploy FILE",
-        say("Ray's proxy knows no keys: it listens on the loopback of each computer only."),
+        "Ray's proxy knows no keys: it listens on the loopback of each computer only",
     )
-    return steps, documents(text)
+    return "".join(f"# {step}\n" for step in steps) + documents(text)
 
 
 def arguments(deployment: Deployment, settings: ExportSettings) -> dict[str, Any]:
