@@ -133,8 +133,8 @@ def test_an_import_that_keeps_nothing_says_why(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_pipe_is_no_file_of_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.mkfifo(tmp_path / "fifo")
     """Opened as a file, it would wait for a writer for ever."""
+    os.mkfifo(tmp_path / "fifo")
     assert main(["calibrate", "import", str(tmp_path / "fifo")]) == 2
     assert "fifo" in capsys.readouterr().err
 
