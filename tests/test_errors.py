@@ -40,3 +40,14 @@ def test_the_nearest_names_are_named() -> None:
 def test_a_name_of_any_length_is_quick_and_short() -> None:
     assert len(str(unknown(say("model"), "x" * 10**6, ["a" * 50] * 200))) < 300
     assert did_you_mean("", ["a"]) == []
+
+
+def test_chance_is_no_likeness_where_names_are_short() -> None:
+    known = ("m1max32", "rtx4090")
+    assert did_you_mean("31mx", known) == ["m1max32"]
+    assert did_you_mean("31mx", known, begun=True) == []
+    assert did_you_mean("etx4090", known, begun=True) == ["rtx4090"]
+
+
+def test_where_nothing_is_near_the_mend_says_where_to_look() -> None:
+    assert str(unknown(say("model"), "x", ("llama",), otherwise="Look there.")) == "No model is called 'x'. Look there."

@@ -32,8 +32,6 @@ RECORDS = ("/catalogue/record?name=qwen2.5:14b", "/catalogue/record?name=bge-m3"
 QUOTED = (
     "error loading model hyperparameters",
     "key not found in model",
-    "Object contains unknown field",
-    "a bandwidth is a number in",
     "Mac mini",
 )
 """What another program says, as it says it; a product."""

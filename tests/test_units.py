@@ -21,6 +21,8 @@ from gyakusan.units import GIB, format_bytes, format_count, format_decimal, pars
         ("512MiB", GIB // 2),
         ("2 TiB", 2048 * GIB),
         ("1,024 MiB", GIB),
+        ("二十四GiB", 24 * GIB),
+        ("２４ＧｉＢ", 24 * GIB),
     ],
 )
 def test_sizes(text: str, expected: int) -> None:
@@ -89,6 +91,10 @@ def test_counts_have_no_exponent(value: float, text: str) -> None:
 
 def test_people_as_they_are_counted_in_japanese() -> None:
     assert parse_count("5人", length=False) == parse_count("５名", length=False) == 5
-    for wrong, length in (("5人", True), ("人", False), ("5人人", False)):
+    assert parse_count("五人", length=False) == 5
+    assert parse_count("二十名", length=False) == 20
+    assert parse_count("3万2千") == parse_count("3万2千トークン") == 32_000
+    assert parse_count("四枚", length=False) == 4
+    for wrong, length in (("千百千", True), ("トークン", True), ("5人", True), ("人", False), ("5人人", False)):
         with pytest.raises(BadQuantity):
             parse_count(wrong, length=length)

@@ -4,8 +4,9 @@ python tools/messages.py            what is missing or left over in each languag
 python tools/messages.py --all      every template
 python tools/messages.py --prune    deletes what is left over, sorts the rest
 
-Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
-they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
+Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=` (or a constant there);
+whole sentences wherever they stand (a template in a variable, a constant, a helper's argument); assignments to `template`;
+the values of module
 constants that end in _TEXTS; the words that stand as they are in the JSON (kinds, bases); literals given to t() in the
 templates of the page; what the catalogue's sources give.
 """
@@ -63,6 +64,7 @@ def templates(root: Path = ROOT) -> set[str]:
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
+    constants = {name: node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) for name in _names(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -70,7 +72,8 @@ def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
                 yield from _strings(argument)
             for keyword in node.keywords:
                 if keyword.arg == "mend":
-                    yield from _strings(keyword.value)
+                    given = keyword.value
+                    yield from _strings(constants.get(given.id, given) if isinstance(given, ast.Name) else given)
         elif isinstance(node, ast.Assign) and _names(node) & {"template", "mend"}:
             yield from _strings(node.value)
 

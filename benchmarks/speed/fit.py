@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.columns import SOURCE, Array, Columns
-from gyakusan.catalog.speed_constants import SERVERS, STEADY, scan
+from gyakusan.catalog.speed_constants import SERVERS, STEADY, scan, waits
 from gyakusan.core.arrays import IntArray
 from gyakusan.core.roofline import SpeedConstants, decode_step, first_token, later_token, prefill_time
 
@@ -94,8 +94,7 @@ PREFILL: Spec = {
     "scan": (1.0, 1.0, {"backend": 0.7, SOURCE: 0.2}),
     "bus": (6e10, 1, {"link": 1, "family": 0.4}),
     "start": (0.02, 1, {"engine": 0.7, "style": 0.2}),
-    "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 1}),
-    "busy": (0.5, 0.8, {"style": 0.5, "engine": 0.16}),
+    "busy": (0.5, 0.94, {"engine": 0.16}),
 }
 
 
@@ -307,13 +306,15 @@ def constants_of(data: Columns, logs: Mapping[str, Array]) -> SpeedConstants:
 def read_first(data: Columns, values: Mapping[str, Array]) -> SpeedConstants:
     """Constants from their values; those that follow from how prompts are taken, come and are computed are known.
 
-    catalog.speed_constants: prompts_first, scan
+    catalog.speed_constants: waits, prompts_first, scan
     """
-    known = {} if "queue" not in values else {"queue": 1.0, "busy": 0.0}
-    whole = {"scan": np.where(data.absorbed, values["scan"], scan(SERVERS[0])["scan"])} if "scan" in values else {}
-    alone = {"queue": np.where(data.labels["style"] == STEADY, 0.0, values["queue"])} if known else {}
-    waits = {name: np.where(data.together > 0, one, {**values, **alone}[name]) for name, one in known.items()}
-    return SpeedConstants(**{**values, **whole, **waits}, together=data.together)
+    if "busy" not in values:
+        return SpeedConstants(**values, together=data.together)
+    whole = np.where(data.absorbed, values["scan"], scan(SERVERS[0])["scan"])
+    one_by_one = (data.labels["style"] == STEADY) & (data.together == 0)
+    alone = {**values, **waits(STEADY)}
+    known = {name: np.where(one_by_one, alone[name], all_at_once) for name, all_at_once in waits("wave").items()}
+    return SpeedConstants(**{**values, **known, "scan": whole}, together=data.together)
 
 
 def prefill_of(data: Columns, k: SpeedConstants) -> Array:

@@ -13,6 +13,7 @@ GyakusanError                 one line for the user, and how to mend it
 │       └── Unsupported       well-formed, but of a kind that we do not know
 └── Failure                   the world did not co-operate (exit code 3)
     ├── SourceError           a file or an address could not be read
+    │   └── Unreachable       no answer came from an address: no network, no name, no proxy
     ├── DetectError           the computer could not be asked
     └── ServerError           a server did not start, died, or answered nonsense
         └── UnknownBuild      a build of the server whose library is laid out in another way
@@ -96,6 +97,10 @@ class SourceError(Failure):
     """A file or an address that could not be read."""
 
 
+class Unreachable(SourceError):
+    """No answer came from an address: there is no network, no such name, or a proxy that lets nothing through."""
+
+
 class DetectError(Failure):
     """A computer that could not be asked."""
 
@@ -116,14 +121,24 @@ _WORD = 3
 """Letters of a first word that tells a line of names."""
 
 
-def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
-    """Return the known names most like `name`, best first, whatever the case."""
+_SURELY = 0.75
+"""Likeness of two names that is none by chance, even where their first letters differ."""
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 5, *, begun: bool = False) -> list[str]:
+    """Return the known names most like `name`, best first, whatever the case.
+
+    begun: leave out names with another first letter that are not surely alike: short names are half alike by chance
+    """
     import difflib  # only where something was misspelt
 
     asked = name.casefold()[:_ASKED]
     table = {k[:_ASKED].casefold(): k for k in islice(known, _KNOWN)}
     inside = sorted((k for k in table if asked and asked in k), key=len)
     close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
+    if begun:
+        sure = difflib.get_close_matches(asked, close, n=n, cutoff=_SURELY)
+        close = [k for k in close if k[:1] == asked[:1] or k in sure]
     word = _first_word(asked)
     kin = [k for k in table if len(word) >= _WORD and _first_word(k) == word] if not inside else []
     alike = [k for k in close if k in kin] + [k for k in kin if k not in close][:n] if kin else []
@@ -135,10 +150,13 @@ def _first_word(name: str) -> str:
     return re.split(r"[-_.:/ ]", name, maxsplit=1)[0]
 
 
-def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = False) -> UnknownName:
+def unknown(
+    kind: Message, name: str, known: Iterable[str], *, choices: bool = False, otherwise: str | None = None
+) -> UnknownName:
     """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device").
 
     choices: name all of them where none is near
+    otherwise: what to do where none is near and they are too many to be named, e.g. where they are listed
     """
     known = tuple(known)
     shown = name if len(name) <= 80 else name[:77] + "..."
@@ -155,4 +173,4 @@ def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = F
         every = ", ".join(sorted(known, key=str.casefold))
         mend = "Choose one of: {choices}."
         return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), choices=every, mend=mend)
-    return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown))
+    return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), mend=otherwise)

@@ -6,6 +6,7 @@ import re
 
 from gyakusan.errors import BadQuantity
 from gyakusan.message import quoted
+from gyakusan.numerals import in_digits
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
@@ -22,8 +23,8 @@ _BYTES = {
 }
 _COUNT = {"": 1, "ki": 1024, "mi": 2**20}
 _LENGTHS, _AMOUNTS = {"k": 1024, "m": 2**20}, {"k": 1000, "m": 10**6}
-_PEOPLE = re.compile(r"^(.{1,20}?)[人名]$")
-"""People as they are counted in Japanese."""
+_COUNTED, _TOKENS = re.compile(r"(?<=.)[人名件台枚]$"), re.compile(r"(?<=.)トークン$")
+"""How Japanese counts people, requests, computers and GPUs; and tokens."""
 _QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
 
 
@@ -32,7 +33,7 @@ def parse_bytes(text: str) -> int:
 
     Raises BadQuantity for no number, no unit, an unknown unit, or a size that is not positive.
     """
-    number, unit = _split(text)
+    number, unit = _split(in_digits(text), text)
     factor = _BYTES.get(unit.casefold())
     if not unit:
         raise BadQuantity(
@@ -54,14 +55,17 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1, length: bool = True) -> int:
-    """Return the whole number of "128k" or "131072". Raises BadQuantity outside at_least .. at_most and for no whole number.
+    """Return the whole number of "128k", "131072", "3万" or "五人".
+
+    Raises BadQuantity outside at_least .. at_most and for no whole number.
 
     length: of a context, a prompt or an answer, whose k is 1,024 [tokens]; False for people, requests and budgets of tokens,
         whose k is 1,000
     """
-    if not any(c.isdigit() for c in str(text)):
+    written = in_digits(str(text)).strip()
+    if not any(c.isdigit() for c in written):
         raise _no_count(str(text))
-    number, unit = _split(str(text) if length else _PEOPLE.sub(r"\1", str(text)))
+    number, unit = _split((_TOKENS if length else _COUNTED).sub("", written), str(text))
     factor = {**_COUNT, **(_LENGTHS if length else _AMOUNTS)}.get(unit.casefold())
     if factor is None:
         raise _no_count(str(text))
@@ -108,12 +112,13 @@ def format_count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, typed: str = "") -> tuple[str, str]:
+    """Return number and unit. typed: as the user wrote it, if that differs."""
     match = _QUANTITY.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
             "A quantity was expected, not {text}.",
-            text=quoted(_short(text)),
+            text=quoted(_short(typed or text)),
             mend="Write a number and a unit, e.g. 24GiB or 32k.",
         )
     return match[1].replace(",", "").replace("_", ""), match[2]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.catalog.some import DEVICE
+from tests.japanese import english
 
 from gyakusan.catalog import check
 from gyakusan.errors import BadRecord
+from gyakusan.text import tell
 
 MODEL = """[[model]]
 name = "some-model"
@@ -86,7 +88,7 @@ MODELS = {
     "active = 5000\n": "active and parameters contradict each other",
     'derived_from = "nothing"\n': "no model is called 'nothing'",
     'like = "nothing"\n': "no model is called 'nothing'",
-    'role = "toy"\n': "Invalid enum value 'toy'",
+    'role = "toy"\n': "role cannot be 'toy'",
 }
 
 
@@ -143,3 +145,39 @@ def test_other_names_may_be_of_any_script(tmp_path: Path) -> None:
     names = 'aliases = ["日本語 8B", "a/b"]\ngguf = ["a/b.C_d-GGUF"]\n'
     (tmp_path / "a.toml").write_text(MODEL.replace("tied =", f"{names}tied ="), "utf-8")
     assert check.check(tmp_path) == 1
+
+
+KINDS = {
+    "an embedding model": MODEL.replace("[[model]]", "[[embedding]]"),
+    "a machine": '[[machine]]\nname = "Box"\ndevice = "Nothing"\nsizes_gib = [8]\nsource = "x"\nchecked = "2026"\n',
+    "no table": "[[toy]]\n",
+    "no name": DEVICE.replace('name = "Some GPU"\n', ""),
+    "no TOML": "[[device\n",
+    "a row too many": "[[ 'device' ]]\n" + DEVICE,
+    "no list": DEVICE.replace("sizes_gib = [8]", "sizes_gib = 8"),
+    "unified": DEVICE.replace('kind = "gpu"', 'kind = "unified"'),
+    "no figure": MODEL.replace("parameters = 1000", "parameters = 0"),
+    "no date": DEVICE.replace("2026-01-01", "soon"),
+    "no source": MODEL.replace('"somewhere"', '" "'),
+    "no architecture": MODEL.replace("general.architecture", "other"),
+    "a missing field": MODEL.replace("tensors = 10\n", ""),
+    "listed": MODEL.replace('"read"', '"assumed"\nlisted = true'),
+    "released too late": DEVICE.replace("2026-01-01", "2026-09-01"),
+    **{line: DEVICE + line + "\n" for line in MORE},
+    **{line: DEVICE.replace("bandwidth_gb_s = 100", line) for line in BAD},
+    **{line: MODEL.replace("tensors", line + "tensors") for line in MODELS},
+    "a command": MODEL.replace("tied =", 'gguf = ["a/b; rm"]\ntied ='),
+    "a control character": MODEL.replace("tied =", 'aliases = ["a\\nb"]\ntied ='),
+}
+
+
+@pytest.mark.parametrize("text", KINDS.values(), ids=KINDS)
+def test_each_is_refused_in_japanese(text: str, tmp_path: Path) -> None:
+    """Names of fields and what was written stay as they are."""
+    (tmp_path / "some.toml").write_text(text, "utf-8")
+    with pytest.raises(BadRecord) as error:
+        check.check(tmp_path)
+    told = tell(error.value.message, "ja")
+    assert english(told) == []
+    typed = r"「[^」]*」|name = \"...\"|role = \"embedding\""
+    assert not re.search(r"[\"'`]|cannot|missing|is no", re.sub(typed, "", told))

@@ -19,7 +19,7 @@ from gyakusan.catalog.speed_constants import (
     parse,
     peak_rates,
 )
-from gyakusan.core.roofline import SpeedConstants
+from gyakusan.core.roofline import SpeedConstants, first_token
 
 SPARK = Situation("llama.cpp", "cuda", "blackwell-gb10", "NVIDIA DGX Spark (GB10)", "q4k", "llama3.1-8b", "unified")
 STRANGE = structs.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
@@ -77,7 +77,7 @@ def test_llama_server_reads_every_prompt_first() -> None:
     ours, vllm = constants_for(SPARK), constants_for(structs.replace(SPARK, engine="vllm", quant="fp8"))
     assert (ours.queue, ours.busy, ours.together) == (1.0, 0.0, 2048.0)
     assert vllm.together == 0
-    assert vllm.queue != 1
+    assert (vllm.queue, vllm.together) == (0.0, 0.0)
 
 
 def test_old_builds_have_constants_of_their_own() -> None:
@@ -154,8 +154,8 @@ def test_gpt_oss_is_always_mxfp4() -> None:
 
 def test_the_file_names_every_constant_and_where_it_came_from() -> None:
     fitted = load()
-    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped"}, (
-        "of a CPU only: catalog.cpu"
+    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped", "queue"}, (
+        "grouped: of a CPU only (catalog.cpu); together, queue: how engines take prompts, not fitted"
     )
     assert fitted.provenance["rows"] > 1000
     assert fitted.provenance["rejected"]
@@ -214,11 +214,19 @@ def test_points_of_one_thing() -> None:
     assert measured.measurements("Olympus 1", "gpt-oss-120b", "mxfp4") == ()
 
 
-def test_prompts_that_come_one_by_one_wait_for_none_that_start_together() -> None:
-    served = structs.replace(SPARK, engine="vllm")
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm", "mlx"])
+def test_prompts_that_come_together_are_read_in_order_and_those_that_come_one_by_one_have_no_queue(engine: str) -> None:
+    served = structs.replace(SPARK, engine=engine)
     together = constants_for(structs.replace(served, style="wave"))
     alone = constants_for(structs.replace(served, style=STEADY))
-    assert together.queue > 0 == alone.queue
-    assert together.busy > 0
-    assert alone.busy > 0
+    assert (together.queue, together.busy) == (1.0, 0.0)
+    assert alone.queue == 0 < alone.busy
     assert constants_for(structs.replace(SPARK, engine="llama.cpp", style=STEADY)).queue == 1
+
+
+@pytest.mark.parametrize("users", [2, 5, 20])
+def test_a_first_token_of_a_wave_waits_for_each_prompt_before_it(users: int) -> None:
+    k = constants_for(structs.replace(SPARK, engine="vllm", style="wave"))
+    shared, step = 2.0, 0.05
+    waited = [place * shared for place in range(1, users + 1)]
+    assert first_token(shared, users, step, 256, k) == pytest.approx(sum(waited) / users + k.start + step)

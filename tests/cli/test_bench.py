@@ -33,7 +33,8 @@ from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.serving.server import Server, ServerOptions
 from gyakusan.show import bench as bench_screen
-from gyakusan.show.tree import Next
+from gyakusan.show.bench_report import bench_report
+from gyakusan.show.tree import Next, Verdict
 
 FEW = ("--requests", "4", "--prompt", "64", "--answer", "8")
 
@@ -317,3 +318,21 @@ def test_a_miss_that_nobody_asked_about_is_no_failure(capsys: pytest.CaptureFixt
     found = Benched(BenchResult("http://127.0.0.1:1/v1", "m", "2026-11-30T00:00:00Z", (step,), comparisons=(missed,)))
     assert _answered(found, Output(), None, None, judged=False) == 0
     assert _answered(found, Output(), None, None) == 1
+
+
+def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table said 9.1 tokens/s each and 0.0 of all, green, and a chart drew the zero."""
+    with serving(FakeChat(first=1.5, gap=0.01)) as fake:
+        assert main(["bench", fake.url, "--users", "1,2", "--seconds", "1s", "--answer", "8", "--lang", "en"]) == 0
+    capsys.readouterr()
+    assert main(["bench", "show", "1", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "No answer ended within the 1 s of a load: measure longer, --seconds 10." in out
+    assert " 0.0 " not in out
+    kept = Store().read(1)
+    report = bench_report(kept, bench_screen.screen(kept, fresh=False))
+    heads = [str(p.head) for p in report.pictures]
+    assert "Answer tokens a second of everybody" not in heads
+    assert "Time to the first token" in heads
+    assert isinstance(report.screen[0], Verdict)
+    assert report.screen[0].tone == "doubt"

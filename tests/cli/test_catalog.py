@@ -191,3 +191,32 @@ def test_the_list_of_devices_is_a_table_of_80_columns(
     assert lines[0].split()[1:5] == ["GB", "GB/s", "FP16", "W"]
     assert main(["catalog", "list", "devices", "--search", "no such thing", "--lang", language]) == 1
     assert capsys.readouterr().out.strip() == {"en": "Nothing was found.", "ja": "該当するものはありません。"}[language]
+
+
+@pytest.mark.parametrize(
+    "name", ["RTX 5090", "RTX PRO 6000 Max-Q", "DGX Spark", "Mac Studio M5 Max 48GB", "RX 7900 XTX"]
+)
+def test_every_price_that_plans_buy_from_is_shown_with_its_source(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gyakusan.catalog.prices import price_records
+
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["catalog", "show", name, "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    title = out.splitlines()[0]
+    mine = [p for p in price_records() if p.of == title]
+    assert mine
+    for price in mine:
+        assert f"{price.amount:,.0f} " in out
+        assert price.date in out
+        assert " ".join(price.source.split()) in " ".join(out.split())
+    assert "Plans pay the cheapest of the newest month" in out
+
+
+def test_a_card_alone_is_told_from_a_whole_computer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "show", "RTX 5090", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "5,258 USD: card alone" in out
+    assert "750,000 yen: whole computer (" in out
+    assert "BTO PC with RTX 5090: Zenn draft" in out

@@ -106,3 +106,18 @@ def test_another_task_has_other_points(
     (tmp_path / "code.toml").write_text('device = "DGX Spark"\ntask = "coding"\n')
     assert main(["compare", "--plan", questions[1], "--plan", str(tmp_path / "code.toml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[1]["better_than_first"] is None
+
+
+@pytest.mark.parametrize(("currency", "head"), [("USD", "price, computer, USD"), ("eur", "price, computer, EUR")])
+def test_prices_are_said_in_the_currency_that_is_asked_for(
+    currency: str, head: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "RTX 5090", "M5 Max 128GB", "--model", "gpt-oss-20b", "--currency", currency]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert head in out
+    assert "yen" not in out
+
+
+def test_a_currency_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "RTX 5090", "--model", "gpt-oss-20b", "--currency", "XYZ"]) == 2
+    assert "is not a known currency" in capsys.readouterr().err

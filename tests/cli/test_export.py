@@ -108,3 +108,11 @@ def test_podman_is_another_name_of_quadlet(capsys: pytest.CaptureFixture[str]) -
         assert main([*asked, kind]) == 0
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("models", [("llama3.3-70b",), ("llama3.3-70b", "gpt-oss-120b")])
+def test_a_proxy_need_not_fit(models: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", *models, "--to", "caddy", "--host", "llm.example.org", *CARD]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "reverse_proxy" in told.out

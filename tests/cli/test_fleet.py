@@ -118,12 +118,35 @@ def test_commands_are_short_and_read_a_key_of_their_machine(capsys: pytest.Captu
     assert set(got["commands"][0]["argv"]) - {"--no-ui", "--no-webui"} <= set(full.split())
 
 
-def test_one_machine_alone_has_no_key(capsys: pytest.CaptureFixture[str], config: Path) -> None:
+def test_one_machine_alone_is_reached_by_others_with_a_key(capsys: pytest.CaptureFixture[str], config: Path) -> None:
     alone = ("fleet", "--users", "2", "--device", "RTX 5090", "--families", "gemma3", "--engine", "llama.cpp")
     assert main([*alone, "--replicas", "1", "--command", "1"]) == 0
-    assert capsys.readouterr().out.startswith("llama-server ")
-    assert document(capsys, *alone, "--replicas", "1")["plans"][0]["key_variable"] is None
+    out, err = capsys.readouterr()
+    assert 'LLAMA_API_KEY="$key" llama-server ' in out
+    assert " --host 0.0.0.0 " in out
+    assert "copy it to the others" not in err
+    assert document(capsys, *alone, "--replicas", "1")["plans"][0]["key_variable"] == "LLAMA_API_KEY"
     assert not config.exists()
+
+
+MAC = ("fleet", "--users", "10", "--device", "M5 Max 48GB", "--families", "gemma4")
+
+
+def test_a_fleet_says_why_it_is_not_what_plan_proposes(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, *MAC)
+    assert "MLX-LM is left out, which plan may propose" in text
+    assert "do not recommend its server" not in text
+
+
+def test_a_server_without_a_key_that_is_named_is_started_behind_gyakusan(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, *MAC, "--engine", "mlx")
+    assert "MLX-LM has no API key: gyakusan serve asks for one before it." in text
+    assert "do not recommend its server for production" in text
+    text = said(capsys, *MAC, "--engine", "mlx", "--details", "1")
+    assert "gyakusan before MLX-LM" in text
+    assert "First on each machine: gyakusan get " in text
+    assert main([*MAC, "--engine", "mlx", "--command", "1"]) == 0
+    assert "&& gyakusan serve lmstudio-community/gemma-4" in capsys.readouterr().out
 
 
 def test_a_number_that_no_fleet_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,3 +257,14 @@ def test_what_is_sold_second_hand_only_says_so_and_has_a_price_with_used(capsys:
 def test_a_speed_that_is_not_known_names_what_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "fleet", "--device", "cpu", "--users", "3", "--lang", "en", code=1)
     assert "gyakusan calibrate measures it; or add --bandwidth 80GB/s." in text
+
+
+@pytest.mark.parametrize(("options", "told"), [((), "0.196 USD/kWh"), (("--tariff", "0.3USD"), "0.3 USD/kWh")])
+def test_the_tariff_is_said_in_the_currency_of_the_answer(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    asked = ("fleet", "--users", "4", "--budget", "10000USD", "--families", "gemma3", "--rates", "USD=158", *options)
+    text = said(capsys, *asked)
+    assert told in text
+    assert "yen/kWh" not in text
+    assert told in said(capsys, *asked, "--details", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +131,33 @@ def test_the_packaged_model_is_here_and_a_known_size_needs_no_network(
     got = json.loads(capsys.readouterr().out)
     assert got["state"] == "planned"
     assert got["bytes"] > 10e9
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No hub answers: nothing listens on its port."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+
+
+@pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "qwen3-8b"])
+def test_a_dry_run_has_the_catalogue_s_size_where_the_hub_does_not_answer(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["get", model, "--dry-run", "--lang", "en"]) == 0
+    assert "GB by the catalogue; the hub could not be asked." in " ".join(capsys.readouterr().out.split())
+    assert main(["get", model, "--dry-run", "--json"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert (got["state"], got["by_catalogue"]) == ("planned", True)
+    assert got["missing_bytes"] == got["bytes"] > 4e9
+    assert main(["get", model, "--lang", "en"]) == 3  # not without --dry-run
+    assert "127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_a_size_that_nobody_knows_needs_the_hub(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "org/unknown-GGUF:Q4_K_M", "--dry-run"]) == 3

@@ -73,3 +73,56 @@ def test_offline_is_one_line(
     assert said in err
     assert err.count("\n") == 1
     assert web.log == []
+
+
+@pytest.mark.parametrize(
+    ("context", "prompt", "told"),
+    [
+        ("128k", None, "131,072 tokens, half full, prompts of 1,000"),
+        ("128k", "100k", "131,072 tokens, 89 % full, prompts of 102,400"),
+        ("16k", "8k", "16,384 tokens, 74 % full, prompts of 8,192"),
+        ("2k", None, "2,048 tokens, 65 % full"),
+    ],
+)
+def test_how_full_the_context_is_follows_from_the_prompt(
+    context: str, prompt: str | None, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["inspect", "gemma4-26b-a4b-qat", "--device", "RTX 4090", "--context", context, "--lang", "en"]
+    assert main([*asked, *(("--prompt", prompt) if prompt else ())]) == 0
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("8k", "A prompt of 8,192 tokens is longer than the context of 4,096."),
+        ("4k", "A prompt of 4,096 tokens fills the context: no answer fits."),
+    ],
+)
+@pytest.mark.parametrize("asked", [("inspect", "qwen3-8b"), ("plan",), ("fleet",)])
+def test_a_prompt_alone_may_be_too_long(
+    asked: tuple[str, ...], prompt: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked, "--device", "RTX 4090", "--context", "4k", "--prompt", prompt, "--lang", "en"]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert told in err
+    assert "an answer of" not in err
+
+
+@pytest.mark.parametrize("blocks", [1, 26])
+@pytest.mark.parametrize("bandwidth", [(), ("--bandwidth", "60GB/s")])
+def test_experts_in_ram_and_its_assumed_bandwidth_are_said(
+    blocks: int, bandwidth: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["inspect", "gpt-oss-120b", "--device", "2x RTX 5090", "--ram", "64GiB", "--set", f"n_cpu_moe={blocks}"]
+    main([*asked, *bandwidth, "--context", "8k", "--lang", "en"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"; the experts of {blocks} of them in RAM." in out
+    assert ("GB/s for the RAM (--bandwidth)" in out) == (not bandwidth and "Speed " in out)
+
+
+def test_nothing_is_said_of_ram_where_all_is_on_the_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", "--ram", "64GiB", "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    assert "of them in RAM" not in out
+    assert "for the RAM" not in out

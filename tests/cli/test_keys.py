@@ -68,7 +68,9 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "said"),
     [
         (["add", "a b"], "cannot name the owner"),
-        (["add", "owner"], "cannot name the owner"),
+        (["add", "owner"], "the server's own key. Use another name"),
+        (["add", "../../x"], "Use letters of any script, digits and . _ @ + -, with no . or - at the beginning"),
+        (["add", "a" * 300], "it has 300 characters. Use at most 64."),
         (["add", "aiko", "--until", "tomorrow"], "is no day"),
         (["add", "aiko", "--until", "2020-01-01"], "never be valid"),
         (["add", "aiko", "--requests", "-1"], "--requests takes 0 or more"),

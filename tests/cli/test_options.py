@@ -102,3 +102,24 @@ def test_serve_refuses_a_context_beyond_training(capsys: pytest.CaptureFixture[s
 def test_a_part_of_a_whole_number_is_not_rounded(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 2
     assert line.split()[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--set", "unified=true", "--no-unified"), "--no-unified, --set unified=true"),
+        (("--kv-type", "q8_0", "--set", "llama.cpp.key_type=F16"), "--kv-type, --set llama.cpp.key_type=F16"),
+        (("--ubatch=256", "--set", "ubatch=512"), "--ubatch, --set ubatch=512"),
+    ],
+)
+def test_an_option_and_a_setting_that_say_different_things_are_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", *words]) == 2
+    assert f"{said} were given together. Give one." in capsys.readouterr().err
+
+
+def test_an_option_and_a_setting_that_agree_are_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--unified", "--set", "unified=true", "--set", "batch=1024"]
+    assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", *words]) == 0
+    assert capsys.readouterr().err == ""

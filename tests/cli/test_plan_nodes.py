@@ -97,11 +97,14 @@ def test_a_link_needs_nodes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there are none. Name them: --nodes FILE" in capsys.readouterr().err
 
 
-def test_the_last_answer_is_forgotten(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_after_nodes_says_what_was_asked(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was said that there is no last answer, just after one had come."""
     printed(capsys, "--device", "RTX 4090", "--model", "gpt-oss-20b")
-    printed(capsys, "--nodes", lab, "--model", "gpt-oss-20b")
+    printed(capsys, "--nodes", lab, *ASKED)
     assert main(["plan", "--details", "1"]) == 2
-    assert "There is no last answer" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "over several computers" in told
+    assert "--details N or --command N" in told
 
 
 def test_what_is_done_once_a_server_listens(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,3 +41,13 @@ def test_the_document_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
 def test_python_says_the_same() -> None:
     found = gyakusan.upgrade(device="RTX 3060 12GB", budget="1JPY")
     assert found.keep
+
+
+def test_nothing_for_quality_but_for_speed_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Nothing is worth its money in quality: no gain is beyond its error. For speed only. Add " in out
+    assert "points better" not in out
+    assert "per 10,000" not in out
+    assert "card: 1,600,000 yen, power supply: 50,000 yen" in out
+    assert "--json" not in out

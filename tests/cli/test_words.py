@@ -26,7 +26,11 @@ MISTAKES = {
     ("inspct",): "There is no command inspct. Did you mean inspect? See `gyakusan --help`.",
     ("zzz",): "There is no command zzz. See `gyakusan --help`.",
     ("-x",): "There is no option -x. See `gyakusan --help`.",
-    ("inspect",): "MODEL is missing. See `gyakusan inspect --help`.",
+    ("inspect",): (
+        "MODEL is missing. Write a model's name (gyakusan catalog list models) or a GGUF file. See `gyakusan inspect --help`."
+    ),
+    ("bench", "show"): "NUMBER is missing. The numbers: gyakusan bench list",
+    ("bench", "show", "x"): "NUMBER needs a whole number, not 'x'. The numbers: gyakusan bench list",
     ("inspect", "a", "--contxt", "3"): (
         "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
     ),
@@ -40,6 +44,8 @@ MISTAKES = {
     ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",
     ("inspect", "a", "--context"): "The option --context needs a value. See `gyakusan inspect --help`.",
     ("inspect", "a", "b"): "'b' is one argument too many. See `gyakusan inspect --help`.",
+    ("plan", "—users", "5"): "'5' is one argument too many. Options begin with two hyphens: --users",
+    ("plan", "ーーusers", "5"): "'5' is one argument too many. Options begin with two hyphens: --users",
     ("inspect", "a", "--lang", "fr"): "--lang cannot be 'fr'. Choose one of: en, ja.",
     ("inspect", "a", "--why=3"): "--why cannot be '3'. See `gyakusan inspect --help`.",
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_type_hints
+
 import pytest
 
-from gyakusan.engines.registry import engine
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.engines.settings_parser import parse_overrides
 from gyakusan.errors import BadSetting, UnknownName
 
@@ -36,3 +38,25 @@ def test_what_is_no_value(pair: str) -> None:
 def test_what_is_unknown(pair: str) -> None:
     with pytest.raises(UnknownName):
         parse_overrides(OLLAMA, [pair])
+
+
+def words_of(field: str, name: str) -> list[str]:
+    """What a refusal names as the words of a setting."""
+    try:
+        parse_overrides(engine(name), [f"{field}=no such word"])
+    except BadSetting as error:
+        named = "" if error.mend is None else str(error.mend.facts.get("choices", ""))
+        return named.split(", ") if named else []
+    return []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_of_words_names_them_and_takes_each(name: str) -> None:
+    rules, named = engine(name), 0
+    for field, kind in get_type_hints(rules.Settings).items():
+        choices = words_of(field, name)
+        assert choices or kind not in (bool, bool | None), field
+        named += bool(choices)
+        for word in choices:
+            assert field in parse_overrides(rules, [f"{field}={word}"])
+    assert named

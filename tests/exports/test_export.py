@@ -11,6 +11,7 @@ import pytest
 import yaml
 from tests.exports import judges
 from tests.fakes import fake_hub, tiny
+from tests.japanese import english
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -18,6 +19,8 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.exports.export import KINDS, export
 from gyakusan.exports.settings import ExportSettings, service_name
+from gyakusan.message import Message
+from gyakusan.text import tell
 
 PLANS = [
     ("gpt-oss-20b", "llama.cpp", "RTX 4090", 4, 32768),
@@ -371,3 +374,30 @@ def test_a_cached_repository_is_fetched_by_the_container(
     changed = api.deployment("org/tiny-GGUF:Q4_K_M", quantization="Q8_0", load=Load(1, 64), device="RTX 4090")
     with pytest.raises(BadSetting, match="a file of this computer"):
         export([changed], kind)
+
+
+def _body(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [1, 3])
+def test_what_a_file_says_to_people_is_japanese_and_nothing_else_is(kind: str, most: int, tmp_path: Path) -> None:
+    """Names, commands and fields are the same in every language, and the judges take the file."""
+    if kind == "systemd" and judges.SYSTEMD is None:
+        pytest.skip("no systemd")
+    scaled = kind in ("kubernetes", "ray") and most > 1
+    host = "llm.example.org" if kind in OPEN_KINDS or kind == "kubernetes" else ""
+    settings = ExportSettings(host=host, most_replicas=most if scaled else 1)
+    deployment = asked(2)
+    said: list[Message] = []
+
+    def told(line: Message | str) -> str:
+        said.extend([line] if isinstance(line, Message) else [])
+        return tell(line, "ja")
+
+    text = export([deployment], kind, settings, told)
+    assert _body(text) == _body(export([deployment], kind, settings))
+    blank = [tell(Message(m.template, dict.fromkeys(m.facts, "・")), "ja") for m in said]
+    assert [line for line in blank if english(line) or not re.search("[ぁ-ん]", line)] == []
+    assert judged(kind, text, tmp_path) == ""

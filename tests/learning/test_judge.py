@@ -43,7 +43,9 @@ def test_a_crowded_cpu_is_not_learned_from() -> None:
     )
     assert refusal(structs.replace(beside, busy=0.25), 1.6, ()) is None
     assert refusal(structs.replace(beside, cores=0), 1.6, ()) is None, "a GPU computes by itself"
-    assert refusal(structs.replace(beside, quantity="bandwidth", cores=8), 4.0, ()) is None, "the highest counts"
+    ram = structs.replace(beside, quantity="bandwidth", cores=8)
+    assert refusal(ram, 4.0, ()) is not None, "7.3 of 40 GB/s beside a build of two cores"
+    assert refusal(structs.replace(ram, busy=0.25), 4.0, ()) is None
     kept = structs.replace(beside, date="2026-11-29", rules="r")
     assert counting([kept, structs.replace(kept, busy=0.1)], date(2026, 11, 30), "r") == (
         structs.replace(kept, busy=0.1),

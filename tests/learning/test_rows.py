@@ -66,8 +66,8 @@ def test_a_row_that_cannot_be_is_refused(change: dict[str, Any], word: str) -> N
     ("change", "said"),
     [
         ({"users": True}, "rows[0].usersの種類はboolです。必要なのはintです"),
-        ({"host": "x"}, "rows[0]に、知られていないフィールドhostがあります"),
-        ({"quantity": "price"}, "rows[0].quantityを'price'にすることはできません"),
+        ({"host": "x"}, "rows[0]にはフィールドhostを指定できません"),
+        ({"quantity": "price"}, "rows[0].quantityを「price」にすることはできません"),
         ({"device": None}, "rows[0].deviceの種類はnullです。必要なのはstrです"),
     ],
 )

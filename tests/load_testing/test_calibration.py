@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.fakes.fake_load_server import FakeChat, serving
@@ -25,6 +27,7 @@ def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(known.SWITCH, raising=False)
     monkeypatch.setattr(calibration, "busy_cores", lambda: 0.1)
+    monkeypatch.setattr(calibration, "OtherPrograms", lambda: SimpleNamespace(cores=0.1))
     monkeypatch.setattr(calibration, "observed_with", lambda port: lambda: Conditions(0.1, 2))
     monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
     monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)
@@ -99,3 +102,17 @@ def test_an_early_end_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = calibrate(plan, quick=True)
     assert found.interrupted
     assert known.current() == ()
+
+
+def test_a_crowded_ram_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy computer copied 7.3 GB/s, and every later plan believed it."""
+    monkeypatch.setattr(calibration, "busy_cores", lambda: float(os.cpu_count() or 1))
+    monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 11e9)
+    with serving(FakeChat(first=0.3, gap=0.02)) as fake:
+        monkeypatch.setattr(calibration, "Server", fake_server(fake))
+        found = calibrate(plan, quick=True)
+    assert not found.learnt.kept
+    ram = found.figures[0]
+    assert (ram.quantity, ram.measured) == ("bandwidth", 11e9)
+    assert ram.now == ram.predicted
+    assert known.bandwidth(found.machine.processor) is None

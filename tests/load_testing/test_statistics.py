@@ -175,3 +175,17 @@ def test_lengths_are_those_of_the_task() -> None:
         shape_of("chat", 100, None, 100)
     with pytest.raises(BadSetting, match="Choose one of: chat"):
         shape_of("embedding", None, None, 0)
+
+
+def test_answers_that_all_came_too_late() -> None:
+    """ "all" was 0.0 beside 9.1 tokens/s each: within the time of the load not a piece came."""
+    late = step_result(run(record(0, 12, 0.5), record(0, 15, 0.25), ended=10.0))
+    assert (late.all, late.requests, late.ended_late) == (None, 2, True)
+    assert late.each is not None
+    assert ramp.longer_seconds([late]) == 50  # three of the longest, 16 s
+    partly = step_result(run(record(0, 9, 0.5), ended=10.0))
+    assert partly.all is not None
+    assert partly.all.value > 0
+    assert partly.ended_late
+    assert not step_result(run(record(0, 1, 0.5))).ended_late
+    assert not step_result(run()).ended_late

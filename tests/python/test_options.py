@@ -38,6 +38,7 @@ OTHERWISE = {
         for name in ("inspect", "plan", "compare", "fleet")
         for drawn in ("svg", "png", "html")
     },
+    ("compare", "currency"): "the answer has no prices, only the screen has",
     ("serve", "models_max"): "several models behind one address: the command line",
     ("serve", "tls_cert"): "https for colleagues: the command line",
     ("serve", "tls_key"): "https for colleagues: the command line",

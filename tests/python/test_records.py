@@ -9,7 +9,9 @@ import pytest
 
 import gyakusan
 from gyakusan.cli.app import run
+from gyakusan.errors import UnknownName
 from gyakusan.python.answer import Answer
+from gyakusan.python.records import catalog_show
 
 ASKED: dict[str, tuple[Callable[[], Answer], tuple[str, ...]]] = {
     "list": (
@@ -47,3 +49,13 @@ def test_what_is_wrong_is_named(tmp_path: object) -> None:
         gyakusan.accuracy_memory(engine="sglang")
     with pytest.raises(gyakusan.GyakusanError, match="does not exist"):
         gyakusan.catalog_add(f"{tmp_path}/none.toml")
+
+
+def test_what_is_like_nothing_is_told_where_names_are_listed() -> None:
+    with pytest.raises(
+        UnknownName, match=r"No device or model is called 'xyzzy'\. The names: gyakusan catalog list models"
+    ):
+        catalog_show("xyzzy")
+    with pytest.raises(UnknownName) as refused:
+        catalog_show("\x1b[31mx")
+    assert "Did you mean" not in str(refused.value)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 from tests.catalog.some import DEVICE
 from tests.screens.conftest import Screen
+
+from gyakusan.catalog.models import model_records
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -58,3 +62,13 @@ def test_screen(words: str, language: str, screen: Screen, snapshot: SnapshotAss
 @pytest.mark.parametrize("words", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_document(words: str, document: Screen, snapshot: SnapshotAssertion) -> None:
     assert document(words) == snapshot
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_models_are_a_table_of_whole_names(language: str, printed: Screen) -> None:
+    """At 80 columns: a head, then a line for each model, none of them wider."""
+    head, *rows = printed("catalog list models --all", 80, language).splitlines()[1:]
+    assert len(re.split(r"\s{2,}", head.strip())) == 5
+    found = {row.split()[0] for row in rows}
+    assert {r.name for r in model_records()} <= found
+    assert [row for row in (head, *rows) if cell_len(row) > 80 or "…" in row] == []

@@ -43,7 +43,7 @@ MISTAKES = (
     "serve gpt-oss-20b",
     "serve smollm2 --key-file /nowhere",
     "serve smollm2 --users 4000 --context 8k --cpu",
-    "serve tiny.gguf --host 0.0.0.0 --cpu",
+    "serve tiny.gguf --host 0.0.0.0 --port 0 --cpu",
     "plan missing.toml",
     "plan wrong.toml",
     "plan --device 'RTX 4090' --also embedding --max",

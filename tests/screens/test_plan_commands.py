@@ -26,7 +26,8 @@ MONEY = {
 }
 CONVERTED = re.compile(
     r"[\d,]+(?: USD| yen|円|ドル)\s[x/]\s[\d.]+|1(?: USD|ドル) =\s+[\d.]+(?: yen|円)|[\d,]+(?:円|ドル)から換算\([^)]*\)"
-    r"|\d+ cheaper machines? ha(?:s|ve) a price in [A-Z]+ only: --currency [A-Z]+|[A-Z]+建て[^\n]*--currency [A-Z]+"
+    r"|\d+ cheaper machines?, not tried here, ha(?:s|ve) a price in [A-Z]+ only: --currency [A-Z]+"
+    r"|[A-Z]+建て[^\n]*--currency [A-Z]+"
 )
 """A price as a shop had it, with the rate that led to the question's currency; the option that asks in another one."""
 ROW = re.compile(r"^ (\d)  \S", re.MULTILINE)

@@ -13,7 +13,16 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting
-from gyakusan.serving.model_group import ROUTER, Member, ModelGroup, by_place, names_for, planned_memory
+from gyakusan.serving.model_group import (
+    ROUTER,
+    Member,
+    ModelGroup,
+    by_place,
+    growing_memory,
+    most_memory,
+    names_for,
+    planned_memory,
+)
 from gyakusan.units import GIB, MIB
 
 SIZES = (Load(1, 8192), Load(2, 512), Load(6, 4096))
@@ -97,6 +106,8 @@ def test_lines_of_the_worst_set_are_told() -> None:
     group = ModelGroup(members(20 * GIB))
     planned = planned_memory(group)
     assert sum(planned.values()) == pytest.approx(group.bytes)
+    assert most_memory(group) == pytest.approx(sum((planned | growing_memory(group)).values()))
+    assert most_memory(group) > group.bytes
     assert {part for _, part in planned} >= {"weights", "kv.full"}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from gyakusan import posix
 from gyakusan.errors import BadReference, BadSetting, ServerError
 from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
+from gyakusan.text import tell
 
 ENTRY = RunningServer(name="office", url="http://127.0.0.1:1/v1", model="m", users=2, context=512, ready=False)
 
@@ -139,11 +142,36 @@ def test_names() -> None:
     assert running_servers.free_name("Office") == "office-2"
     assert running_servers.free_name("a b/c") == "a-b-c"
     assert running_servers.free_name("../..") == "server"
-    with pytest.raises(BadSetting, match=r"A server called office runs already: http:.*Give another --name"):
+    with pytest.raises(BadSetting, match=r'A server called "office" runs already: http:.*Give another --name'):
         running_servers.claim(running_servers.here(ENTRY))
     for bad in ("", "a b", "../x", ".hidden", "x" * 65, "a/b"):
         with pytest.raises(BadSetting, match="cannot name a server"):
             running_servers.check_name(bad)
+
+
+def test_a_server_is_found_by_its_address_too() -> None:
+    running_servers.claim(running_servers.here(ENTRY))
+    for text in (ENTRY.name, ENTRY.url, ENTRY.url.removesuffix("/v1")):
+        assert running_servers.find_running(text).name == ENTRY.name
+
+
+def test_names_in_japanese_marks_and_on_command_lines() -> None:
+    """A name is quoted in a sentence; in a command it stands as it is, for a name has nothing that a shell reads."""
+    entry = structs.replace(ENTRY, name="社内サーバー")
+    running_servers.claim(running_servers.here(entry))
+    with pytest.raises(BadSetting) as taken:
+        running_servers.check_name(entry.name)
+    told, mend = tell(taken.value.message, "ja"), tell(taken.value.mend or "", "ja")
+    assert told.startswith("「社内サーバー」というサーバーが")
+    (command,) = re.findall(r"gyakusan stop \S+$", mend)
+    assert shlex.split(command) == ["gyakusan", "stop", entry.name]
+    for name in ("a b", "営業部\u3000A", "$(id)", "a;b", "'"):
+        with pytest.raises(BadSetting) as bad:
+            running_servers.check_name(name)
+        assert f"「{name}」は" in tell(bad.value.message, "ja")
+        with pytest.raises(BadReference) as missing:
+            running_servers.find_running(name)
+        assert f"「{name}」という" in tell(missing.value.message, "ja")
 
 
 def test_which_one_is_meant() -> None:
@@ -176,7 +204,7 @@ def test_a_file_that_cannot_be_read_does_not_keep_a_name(folder: Path, other: su
 def test_a_name_that_is_taken_says_where_its_server_is() -> None:
     mine = running_servers.here(structs.replace(ENTRY, name="office", url="http://127.0.0.1:8080/v1"))
     running_servers.claim(mine)
-    with pytest.raises(BadSetting, match=r"office runs already: http://127\.0\.0\.1:8080/v1") as caught:
+    with pytest.raises(BadSetting, match=r'"office" runs already: http://127\.0\.0\.1:8080/v1') as caught:
         running_servers.check_name("office")
     assert "gyakusan chat office" in str(caught.value)
     running_servers.remove(mine)

@@ -29,6 +29,12 @@ def test_a_file_is_served_from_its_path(tmp_path: Path) -> None:
     assert why == "add --why"
 
 
+def test_a_name_with_control_characters_can_be_pasted(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[31m.gguf"
+    path.write_bytes(tiny.gguf())
+    assert offered(str(path))[0] == rf"gyakusan serve $'{tmp_path}/a\x1b[31m.gguf' --context 512 --users 2"
+
+
 def test_what_serve_would_refuse_is_not_offered(tmp_path: Path) -> None:
     path = tmp_path / "tiny.gguf"
     path.write_bytes(tiny.gguf())

@@ -121,4 +121,4 @@ def test_tones() -> None:
     from gyakusan.show.terminal import lines
 
     (line,) = lines([Table((Column(),), ((Text("no", "bad"),),))], "en", 80)
-    assert [str(s.style) for s in line.spans if s.style] == ["red"]
+    assert [style for _, style in line.runs if style] == ["red"]

@@ -36,7 +36,8 @@ def with_pace(plan: Plan, answers: float, wait: float) -> Plan:
 
 def told(answer: Recommendation, *paces: tuple[float, float]) -> list[str]:
     plans = tuple(with_pace(answer.plans[0], *pace) for pace in paces)
-    return [str(s) for s in verdict(structs.replace(answer, plans=plans)).sentences[1:]]
+    sentences = [str(s) for s in verdict(structs.replace(answer, plans=plans)).sentences]
+    return [s for s in sentences if not s.startswith(("Run ", "Plan 1 is "))]
 
 
 def test_what_is_fast_enough_needs_no_word(answer: Recommendation) -> None:
@@ -66,7 +67,10 @@ def test_nothing_is_fast_enough(answer: Recommendation, pace: tuple[float, float
     assert told(answer, pace, (80.0, 400.0)) == [f"*No plan keeps all limits of speed*: {first}", *more]
     slow = structs.replace(answer, plans=(with_pace(answer.plans[0], *pace),))
     assert verdict(slow).tone == "doubt"
-    assert "速さの条件をすべて満たす構成はありません" in tell(verdict(slow).sentences[1], "ja")
+    sentences = verdict(slow).sentences
+    assert "速さの条件をすべて満たす構成はありません" in tell(sentences[0], "ja")
+    assert str(sentences[-1]).startswith(f"Plan 1 is {slow.plans[0].name} (")
+    assert not any(str(s).startswith("Run") for s in sentences), "what is of no use is not proposed"
 
 
 def test_rows_that_are_too_slow_are_named(answer: Recommendation) -> None:

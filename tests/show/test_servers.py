@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 from tests.show.drawing import text_of
 
 from gyakusan.serving.live import Live
 from gyakusan.serving.running_servers import RunningServer
-from gyakusan.show.servers import screen, state
+from gyakusan.show.servers import screen, state, status
 from gyakusan.text import Language, tell
+from gyakusan.units import GIB
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 ENTRY = RunningServer(name="office", url="http://127.0.0.1:8080/v1", started=(NOW - timedelta(minutes=3)).isoformat())
@@ -31,3 +33,13 @@ def test_a_server_that_starts_again_is_not_said_to_run(language: Language, up: s
     assert up in drawn
     assert up not in text_of(*screen([(ENTRY, Live())], NOW), language=language, width=80)
     assert max(map(len, drawn.splitlines())) <= 80
+
+
+def test_the_planned_memory_says_how_far_it_may_grow() -> None:
+    """`status` showed 0.5 GiB planned and 3.2 GiB held, as chats that are kept in RAM had grown as planned."""
+    grows = structs.replace(ENTRY, bytes=0.5 * GIB, most_bytes=8.6 * GIB, device="RAM")
+    live = Live(resident=int(3.2 * GIB))
+    drawn = text_of(*status(grows, live, NOW), language="en", width=100)
+    assert "0.50 GiB planned on RAM, up to 8.60 with use, 3.20 GiB of RAM held now" in drawn
+    fixed = structs.replace(grows, most_bytes=0.5 * GIB)
+    assert "with use" not in text_of(*status(fixed, live, NOW), language="en", width=100)

@@ -60,6 +60,29 @@ def test_memory_beside_its_plan(client: TestClient, opened: Open) -> None:
     assert "held" not in re.sub(r"<[^>]+>", "", japanese)
 
 
+@pytest.mark.parametrize(
+    ("held", "sentence", "tone"),
+    [
+        (2**31, "Buffers as predicted; memory grows with use, at most 3.00 GiB.", "fits"),
+        (2**32, "office holds 4.00 GiB of RAM; at most 3.00 were planned.", "doubt"),
+    ],
+)
+def test_memory_that_grows_has_its_limit(held: int, sentence: str, tone: str, client: TestClient, opened: Open) -> None:
+    """Green "Running as predicted." stood beside held memory above the line of what was planned at the start."""
+    running = opened(key=None)
+    metrics = running.front.app.metrics
+    metrics.plan({("host", "weights"): 2**30}, {("host", "weights"): 3 * 2**30})
+    metrics.watch_memory(lambda: float(held))
+    entry = structs.replace(ENTRY, url=f"{running.url}/v1", bytes=float(2**30), most_bytes=3.0 * 2**30)
+    running_servers.claim(running_servers.here(entry))
+    text = client.get("/computer/live").text
+    assert sentence in text
+    assert "Running as predicted" not in text
+    assert f"held: {held // 2**20:,}, planned at the start: 1,024, planned at most: 3,072" in text
+    assert re.search(rf'class="[^"]*{tone}', text)
+    assert "最大3.00" in client.get("/computer/live?lang=ja").text or tone == "doubt"
+
+
 def test_what_the_gpus_hold_stands_beside_the_plan(
     client: TestClient, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,7 +22,11 @@ def asked(talk: Callable[[Any], Awaitable[Any]], *options: str) -> Any:
     """Return what a conversation with the command brings."""
 
     async def run() -> Any:
-        command = mcp.StdioServerParameters(command=sys.executable, args=["-P", "-m", "gyakusan", "mcp", *options])
+        command = mcp.StdioServerParameters(
+            command=sys.executable,
+            args=["-P", "-m", "gyakusan", "mcp", *options],
+            env=dict(os.environ),  # also what traces the children
+        )
         async with stdio_client(command) as (reading, writing), mcp.ClientSession(reading, writing) as session:
             await session.initialize()
             return await talk(session)

@@ -18,6 +18,7 @@ from gyakusan.catalog.places import DATA
 from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
 from gyakusan.errors import BadRecord
+from gyakusan.message import Message, quoted, say
 
 REFERENCES = {"device": "device", "cpu": "device", "like": "model", "derived_from": "model"}
 """Field of a record -> the kind of record that it names."""
@@ -70,7 +71,7 @@ def check_facts(entries: Iterable[Entry]) -> None:
             fields = entry.fields()
             for field in MODEL_FACTS:
                 if not fields.get(field):
-                    raise broken(entry, f"{field} is missing")
+                    raise broken(entry, say("{field} is missing", field=field))
 
 
 def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
@@ -78,7 +79,10 @@ def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
     document, _ = tables(file)
     unknown = sorted(set(document) - set(RECORDS) - {"schema"})
     if unknown:
-        raise bad_record(file, "", f"unknown tables {unknown}; known are {sorted(RECORDS)}")
+        template = "no table is called {unknown}; known are {known}"
+        raise bad_record(
+            file, "", Message(template, {"unknown": ", ".join(unknown), "known": ", ".join(sorted(RECORDS))})
+        )
     return {kind: iter(rows) for kind, rows in document.items() if kind != "schema"}
 
 
@@ -90,7 +94,7 @@ def check_references(checked: Iterable[Entry], every: Iterable[Entry]) -> None:
         for field, kind in REFERENCES.items():
             name = row.get(field)
             if isinstance(name, str) and name and (kind, name) not in known:
-                raise broken(entry, f"no {kind} is called {name!r}", field)
+                raise broken(entry, say("no {kind} is called {name}", kind=say(kind), name=quoted(name)), field)
 
 
 def _names(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
@@ -108,7 +112,8 @@ def _check_names(entries: Iterable[Entry]) -> None:
     for key, entry in _names(entries):
         other = seen.setdefault(key, entry)
         if other is not entry:
-            raise broken(entry, f"{key!r} also means {other.name!r} in {other.file.name}, line {other.line}", "name")
+            facts = {"key": quoted(key), "other": quoted(other.name), "file": other.file.name, "line": other.line}
+            raise broken(entry, Message("{key} also means {other} in {file}, line {line}", facts), "name")
 
 
 if __name__ == "__main__":

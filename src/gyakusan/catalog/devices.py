@@ -341,7 +341,7 @@ def _unknown(text: str) -> UnknownName:
     if begun:
         return _candidates(name, list(begun))
     titles = {m.key: m.title for m in reversed(_all())}
-    close = did_you_mean(parse_device_name(text).key, titles)
+    close = did_you_mean(parse_device_name(text).key, titles, begun=True) if text.isprintable() else []
     if not close:
         return UnknownName(
             "No {kind} is called {name}.",

@@ -10,7 +10,7 @@ from typing import Any
 from gyakusan.catalog.names import keys
 from gyakusan.doors import files
 from gyakusan.errors import BadRecord
-from gyakusan.message import quoted
+from gyakusan.message import Message, quoted
 
 MOST = 1024 * 1024
 """Longest file of records that is read. [B]"""
@@ -83,18 +83,18 @@ class Entry:
         return {key: tuple(value) if isinstance(value, list) else value for key, value in loads(self.json).items()}
 
 
-def broken(entry: Entry, problem: str, key: str = "") -> BadRecord:
+def broken(entry: Entry, problem: str | Message, key: str = "") -> BadRecord:
     """Return a BadRecord that names file, line, record and problem. key: the field whose line is named."""
     return bad_record(entry.file, entry.name, problem, entry.line_of(key))
 
 
-def bad_record(file: Path, name: str, problem: str, line: int = 1) -> BadRecord:
+def bad_record(file: Path, name: str, problem: str | Message, line: int = 1) -> BadRecord:
     """Return a BadRecord that names file, line, record and problem. name: "" for the file itself."""
     return BadRecord(
         "{file}, line {line}, record {name}: {problem}." if name else "{file}, line {line}: {problem}.",
         file=file.name,
         line=line,
         name=quoted(name),
-        problem=problem.rstrip("."),
+        problem=problem.rstrip(".") if isinstance(problem, str) else problem,
         mend="Correct the catalogue file.",
     )

@@ -185,7 +185,7 @@ def _inherited(entry: Entry, name: str) -> Mapping[str, Any]:
         return {}
     other = lookup("model", key(name))
     if not other or other[0] == entry:
-        raise broken(entry, f"it is like {name!r}, which is no other record", "like")
+        raise broken(entry, say("it is like {name}, which is no other record", name=quoted(name)), "like")
     return _record(other[0]).metadata
 
 
@@ -199,7 +199,8 @@ def _unknown(text: str) -> UnknownName:
                 "No reranker is known, and {name} is one.", name=quoted(text, 80),
                 mend="Give its GGUF file: it is priced as the encoder or the model that it is.",
             )  # fmt: skip
-        return unknown(say("model"), text, (*model_names(), *(r.name for r in embedding_records())))
+        names = (*model_names(), *(r.name for r in embedding_records()))
+        return unknown(say("model"), text, names, otherwise=say("The names: gyakusan catalog list models").template)
     if len(begun) == 1:
         return UnknownName(
             "{name} is no model: the only name that begins so is {candidates}.",

@@ -146,8 +146,19 @@ def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedC
     """Return the constants of a situation; arrays (rows,) where its quantisation or its model are labels of rows."""
     data = fitted or load()
     found = {name: _value(data, name, s) for name in data.base}
-    apart = {"queue": 0.0} if s.style == STEADY else {}
-    return SpeedConstants(**{**found, **apart, **scan(s.engine), **prompts_first(s.engine)})
+    return SpeedConstants(**{**found, **waits(s.style), **scan(s.engine), **prompts_first(s.engine)})
+
+
+def waits(style: str) -> dict[str, float]:
+    """Return the constants that follow from how users arrive; those that have to be fitted are not among them.
+
+    Prompts that come together are taken in the order in which they came: "fcfs" is the default of vLLM
+    (vllm/config/scheduler.py, SchedulerConfig.policy) and of SGLang (sglang/srt/server_args.py, schedule_policy); of the
+    others it is assumed. A first token thus waits for each prompt before it, (users + 1) / 2 prompts in the mean, and no
+    later prompt comes between. 348 first tokens of 5 to 20 users on a DGX Spark took that many times their own first token
+    alone, with a median error of 6 % (djangodevreng-spark). Prompts that come one by one have no such queue.
+    """
+    return {"queue": 0.0} if style == STEADY else {"queue": 1.0, "busy": 0.0}
 
 
 def scan(engine: str) -> dict[str, float]:

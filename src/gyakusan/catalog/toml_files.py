@@ -13,7 +13,7 @@ from gyakusan.catalog.entry import MOST, PLACES, SCHEMA, Entry, bad_record
 from gyakusan.doors import files
 from gyakusan.doors.parse import toml_value
 from gyakusan.errors import BadRecord, BadReference, SourceError
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 
 _HEADER = re.compile(rf"\[\[ *({'|'.join(PLACES)}) *\]\]")
 
@@ -30,7 +30,7 @@ def _read(file: Path, own: bool, _stamp: tuple[int, int] | None) -> tuple[Entry,
     starts = [(m[1], n) for n, line in enumerate(lines) if (m := _HEADER.match(line))]
     rows = {kind: document.get(kind, []) for kind in PLACES}
     if any(not isinstance(r, list) or len(r) != sum(k == kind for k, _ in starts) for kind, r in rows.items()):
-        raise bad_record(file, "", 'every record begins with [[kind]] and has a line of the form name = "..."')
+        raise bad_record(file, "", say('every record begins with [[kind]] and has a line of the form name = "..."'))
     ends = [n for _, n in starts[1:]] + [len(lines)]
     left = {kind: iter(r) for kind, r in rows.items()}
     return tuple(
@@ -60,17 +60,19 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
 
 
 def _no_toml(file: Path, why: Message) -> BadRecord:
-    """Return the error for a file that is not TOML. why: half a sentence, of which the parser's begins with a line."""
-    at = re.match(r"line (\d+), ", told := str(why))
-    return bad_record(file, "", told[at.end() :] if at else told, int(at[1]) if at else 1)
+    """Return the error for a file that is not TOML. why: half a sentence, of which the parser's names a line."""
+    if "line" not in why.facts:
+        return bad_record(file, "", why)
+    told = say("column {column}: {why}", column=why.facts["column"], why=why.facts["why"])
+    return bad_record(file, "", told, int(why.facts["line"]))
 
 
 def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: int, own: bool) -> Entry:
     name, aliases, sizes = row.get("name"), row.get("aliases", []), row.get("sizes_gib", [])
     if not isinstance(name, str) or not name:
-        raise bad_record(file, "".join(lines[1:2])[:80], 'no line of the form name = "..."', line)
+        raise bad_record(file, "".join(lines[1:2])[:80], say('no line of the form name = "..."'), line)
     if not isinstance(aliases, list) or not isinstance(sizes, list):
-        raise bad_record(file, name, "aliases and sizes_gib are lists", line)
+        raise bad_record(file, name, say("aliases and sizes_gib are lists"), line)
     aliases = [a for a in aliases if isinstance(a, str)]
     return Entry(
         kind=kind,

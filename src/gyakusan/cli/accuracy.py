@@ -30,7 +30,7 @@ def memory(
     if engine is not None:
         chosen = tuple(s for s in sections if _plain(s.engine) == _plain(engine))
         if not chosen:
-            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}))
+            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}), choices=True)
         sections = chosen
     if output.json:
         from gyakusan.documents.accuracy import MemoryAccuracyJson

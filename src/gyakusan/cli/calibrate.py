@@ -83,5 +83,5 @@ def _told(found: Measurements, output: Output, file: str = "") -> int:
     if output.json:
         write_json(found.document(), output)
     else:
-        draw(*measurements(found.action, found.count, found.learnt, file), output=output)
+        draw(*measurements(found.action, found.count, found.learnt, file, found.ram), output=output)
     return 1 if found.learnt is not None and not found.learnt.kept else 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, People, Server, _
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
@@ -28,6 +30,9 @@ def compare(
         tuple[Path, ...], Parameter(help=_("A request in TOML or JSON; its first plan is compared; repeatable."))
     ] = (),
     quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
+    currency: Annotated[
+        str | None, Parameter(help=_("Currency of the answer: JPY, USD, EUR or CHF (default: your country's)."))
+    ] = None,
     people: People = People(),
     server: Server = Server(),
     files: Files = Files(),
@@ -37,13 +42,16 @@ def compare(
     from gyakusan.catalog.devices import largest
 
     devices = tuple(largest(d) for d in devices)
+    told = _amounts(currency)
     if plan and bool(devices) == bool(model):
-        return _plans(plan, devices, model, quant, people, server, files, output)
+        with computing():
+            return _plans(plan, devices, model, quant, people, server, told, files, output)
     if not devices:
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not model:
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
-    return _devices(devices, model, quant, people, server, files, output)
+    with computing():
+        return _devices(devices, model, quant, people, server, told, files, output)
 
 
 def _devices(
@@ -52,6 +60,7 @@ def _devices(
     quant: str | None,
     people: People,
     server: Server,
+    told: Amounts,
     files: Files,
     output: Output,
 ) -> int:
@@ -66,24 +75,25 @@ def _devices(
     for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
-            value, facts = asked.ledger, device_facts(asked.machine)
+            value, facts = asked.ledger, device_facts(asked.machine, told.currency)
             rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value), facts))
-    written = write(files, lambda: compare_report(rows, screen(rows, _amounts())), output)
+    written = write(files, lambda: compare_report(rows, screen(rows, told)), output)
     if output.json:
         from gyakusan.documents.compare import compare as document
 
         write_json(document(rows), output)
     else:
-        draw(*screen(rows, _amounts()), *written, output=output)
+        draw(*screen(rows, told), *written, output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
 
 
-def _amounts() -> Amounts:
-    """Return how prices are said where no budget names a currency."""
-    from gyakusan.planning.request.money import exchange_rates
+def _amounts(currency: str | None) -> Amounts:
+    """Return how prices are said: in a currency, in that of the asker's country, else in yen. Raises BadQuantity."""
+    from gyakusan.planning.request.money import currency_of_locale, exchange_rates, parse_currency
     from gyakusan.show.amounts import Amounts
 
-    return Amounts("JPY", exchange_rates({}))
+    chosen = parse_currency(currency) if currency is not None else currency_of_locale(os.environ) or "JPY"
+    return Amounts(chosen, exchange_rates({}))
 
 
 def _plans(
@@ -93,6 +103,7 @@ def _plans(
     quant: str | None,
     people: People,
     server: Server,
+    told: Amounts,
     files: Files,
     output: Output,
 ) -> int:
@@ -111,12 +122,12 @@ def _plans(
             value = asked.ledger
             judged = assess(asked, value)
             title = f"{asked.model.name} @ {device}"
-            found.append(compared_device(title, asked.machine, value, judged.speed, judged.overall))
-    written = write(files, lambda: sides_report(found, show.screen(found, _amounts())), output)
+            found.append(compared_device(title, asked.machine, value, judged.speed, judged.overall, told.currency))
+    written = write(files, lambda: sides_report(found, show.screen(found, told)), output)
     if output.json:
         from gyakusan.documents.compare import compare_plans
 
         write_json(compare_plans(found), output)
     else:
-        draw(*show.screen(found, _amounts()), *written, output=output)
+        draw(*show.screen(found, told), *written, output=output)
     return 0 if any(s.fits for s in found) else 1

@@ -86,7 +86,7 @@ DEFAULTS: Mapping[str, Default] = {
         True,
         _known_device,
     ),
-    "currency": Default("--currency", ("plan", "fleet", "upgrade"), _OF_A_PLAN, True, _known_currency),
+    "currency": Default("--currency", ("plan", "fleet", "upgrade", "compare"), _OF_A_PLAN, True, _known_currency),
     "language": Default("--lang", (), (), False, _known_language),
     "key_file": Default("--key-file", ("serve",), ("--people-keys",), False, _private_file),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -47,7 +49,12 @@ class Run:
     ] = 1
     namespace: Annotated[str, Parameter(help=_("Namespace of Kubernetes."))] = "default"
     host: Annotated[
-        str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
+        str,
+        Parameter(
+            help=_(
+                "Name under which others reach it by https, through a proxy on its machine, e.g. llm.example.org; needs a key."
+            )
+        ),
     ] = ""
 
     lan: Annotated[
@@ -101,16 +108,24 @@ def export(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan export` and return its exit code."""
-    from gyakusan.exports.export import SYNONYMS
+    from gyakusan.exports.export import SEVERAL, SYNONYMS
     from gyakusan.exports.export import export as text_of
+    from gyakusan.exports.reach import reach_notes
     from gyakusan.exports.settings import spanned
 
     to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
-    text = text_of(asked, to, run.settings)
+    text = text_of(asked, to, run.settings, str if output.json else partial(tell, language=output.language))
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
-    for one, each in zip(asked, whole, strict=True):
+    _warn(reach_notes(asked, to, run.settings), output)
+    runs = to not in SEVERAL  # a proxy holds no model: nothing has to fit
+    for one, each in zip(asked, whole, strict=True) if runs else ():
         _remark(one, each, output)
+    _printed(whole, to, text, file, output)
+    return 0 if not runs or all(bool(a.ledger.fits) for a in whole) else 1
+
+
+def _printed(whole: Sequence[Deployment], to: str, text: str, file: str | None, output: Output) -> None:
     if output.json:
         from gyakusan.documents.exported import exported as document
 
@@ -119,7 +134,6 @@ def export(
         write_generated(text)
     if file is not None:
         _write(file, text, output)
-    return 0 if all(bool(a.ledger.fits) for a in whole) else 1
 
 
 def _remark(typed: Deployment, asked: Deployment, output: Output) -> None:
@@ -136,6 +150,10 @@ def _remark(typed: Deployment, asked: Deployment, output: Output) -> None:
         notes.append(error.message)
     if not asked.ledger.fits:
         notes.append(say("{model} does not fit on {machine}.", model=asked.name, machine=asked.machine.name))
+    _warn(notes, output)
+
+
+def _warn(notes: Sequence[Any], output: Output) -> None:
     for note in notes:
         warn("gyakusan: " + tell(note, output.language))
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _, whole
-from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
+from gyakusan.cli.plan import Limits, Needs, Wishes
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
@@ -110,6 +111,7 @@ def fleet(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan fleet` and return its exit code."""
+    import_numpy()
     from gyakusan.cli import saved
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
@@ -121,7 +123,7 @@ def fleet(
     said = {} if file is None else question_of(file)
     number = view.number
     files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
-    with uncollected():
+    with computing():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         _show(found, view, number, files, output)
     saved.asked_since("fleet")
@@ -171,15 +173,18 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
             n=plan.nodes,
             mend="Add it with --first-address, e.g. --first-address 192.168.0.10.",
         )
-    for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0])):
+    for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0], needed=True)):
         warn("gyakusan: " + tell(note, output.language))
     for server in servers:
         write_generated(shell_line(server) + "\n")
 
 
 def _servers(plan: FleetPlan, view: View) -> tuple[Service, ...]:
-    """Return how each machine of one replica is started, with a key where the network reaches a server that takes one."""
+    """Return how each machine of one replica is started, with a key: the server's own, or that of gyakusan before it."""
+    from gyakusan.engines.front_line import front_service
     from gyakusan.engines.service_files import service
 
-    one, lan = plan.plan.deployment, bool(plan.key_variable)
-    return tuple(service(one, command, all_flags=view.all_flags, lan=lan) for command in plan.commands)
+    one = plan.plan.deployment
+    if not plan.key_variable:
+        return tuple(front_service(one, command) for command in plan.commands)
+    return tuple(service(one, command, all_flags=view.all_flags, lan=True) for command in plan.commands)

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from cyclopts import Parameter, Token, convert
 
+from gyakusan.cli.typed import typed
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.message import quoted
+from gyakusan.numerals import in_digits
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
 
@@ -145,7 +147,7 @@ def whole(of: object, tokens: Sequence[Token]) -> int:
 
 def _whole(option: str, text: str, most: int) -> int:
     """Return a whole number. Raises BadQuantity, which names the option."""
-    if any(c.isdigit() for c in text):
+    if any(c.isdigit() for c in in_digits(text)):
         return parse_count(text, at_most=most, length=option != "--users")
     example = "32k" if most > 2**20 else "5"
     raise BadQuantity(
@@ -209,6 +211,7 @@ class Which:
     def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
         """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone."""
         if name == DEFAULT:
+            self._check_twice(server)
             return server.changes()
         if server != Server() and alone:
             raise BadSetting(
@@ -217,6 +220,31 @@ class Which:
                 mend="Write --set name=value, e.g. --set kv_cache_type=q8_0.",
             )
         return {}
+
+    def _check_twice(self, server: Server) -> None:
+        """Raise BadSetting where an option and --set say different things of one setting."""
+        from gyakusan.engines.registry import engine
+        from gyakusan.engines.settings_parser import parse_overrides
+
+        for pair in self.pairs:
+            for field, value in parse_overrides(engine(DEFAULT), [pair]).items():
+                options = [word for word in map(_option, typed()) if word in _options_of(field)]
+                other = server.changes().get(field)
+                if options and other is not None and str(other).casefold() != str(value).casefold():
+                    names = f"{options[-1]}, --set {pair}"
+                    raise BadSetting("{options} were given together.", options=names, mend="Give one.")
+
+
+def _option(word: str) -> str:
+    """Return the name of a typed option without its value."""
+    return word.partition("=")[0]
+
+
+def _options_of(field: str) -> tuple[str, ...]:
+    """Return the options that set a field of llama.cpp's settings."""
+    name = field.replace("_", "-")
+    both = ("--kv-type",) if field in ("key_type", "value_type") else ("--cpu",) if field == "backend" else ()
+    return (f"--{name}", f"--no-{name}", *both)
 
 
 @Parameter(name="*")

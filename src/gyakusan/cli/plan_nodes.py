@@ -38,7 +38,7 @@ class Spread:
 def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, files: Files, output: Output) -> int:
     """Answer a question about nodes; the exit code. values: keys and values of the request.
 
-    Its plans have numbers that no later command can use, so that the last answer is forgotten.
+    Its plans have numbers that no later command can use: who types one is told so.
     """
     from gyakusan.cli import saved
     from gyakusan.planning.nodes.recommend import plan_nodes
@@ -51,7 +51,7 @@ def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, f
             mend="Leave out all but --details, --command, --all-flags, --json, --svg, --png and --html.",
         )
     found = plan_nodes(parse_request(values), *nodes_of(spread.nodes, spread.link))
-    saved.forget()
+    saved.keep_nodes()
     number = use.number if found.layouts else None
     if number is not None and not 1 <= number <= len(found.layouts):
         raise BadSetting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -206,7 +207,8 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     if use.details is not None:
         return _details(found, plan, number, use, output, saved)
     if use.command is None:
-        write_generated(_file(plan, use))
+        write_generated(_file(plan, use, output))
+        _warn_of_lan(plan, use, output)
         return 0
     from gyakusan.engines.service_files import shell_line
 
@@ -217,19 +219,26 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     return 0
 
 
-def _file(plan: Plan, use: Use) -> str:
+def _file(plan: Plan, use: Use, output: Output) -> str:
     """Return the file that `gyakusan export` writes of a plan. Raises BadSetting."""
     from gyakusan.exports.export import export
     from gyakusan.exports.settings import ExportSettings
 
     kind = "compose" if use.compose is not None else "systemd"
-    return export([plan.deployment], kind, ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui))
+    settings = ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui)
+    return export([plan.deployment], kind, settings, partial(tell, language=output.language))
 
 
-def remarks(plan: Plan, server: Service) -> Iterator[Message]:
-    """Yield what is to be done before the server is started and once it listens."""
+def remarks(plan: Plan, server: Service, *, needed: bool = False) -> Iterator[Message]:
+    """Yield what passes unencrypted, what is to be done before the server is started and once it listens.
+
+    needed: other machines of the plan have to reach the server
+    """
+    from gyakusan.exports.reach import in_the_clear, open_to_network
     from gyakusan.show.plan_notes import afterwards, beforehand
 
+    if server.keyed:
+        yield in_the_clear(plan.deployment) if needed else open_to_network(plan.deployment)
     yield from beforehand(plan)
     yield from afterwards(server)
 
@@ -264,7 +273,16 @@ def _details(
         server = None
     day = today() if saved is None else saved.day
     draw(*details(found, plan, number, find_capacity(plan.deployment), server, day), output=output)
+    _warn_of_lan(plan, use, output)
     return 0
+
+
+def _warn_of_lan(plan: Plan, use: Use, output: Output) -> None:
+    """Say on stderr that what is open to the network encrypts nothing."""
+    if use.lan:
+        from gyakusan.exports.reach import open_to_network
+
+        warn("gyakusan: " + tell(open_to_network(plan.deployment), output.language))
 
 
 def _service(plan: Plan, use: Use) -> Service:

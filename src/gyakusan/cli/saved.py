@@ -29,6 +29,8 @@ LARGEST = 1024 * 1024
 """No saved answer is larger. [B]"""
 NUMBERING = ("fleet", "upgrade")
 """Commands that number rows of their own, and keep no answer."""
+_NODES = "nodes"
+"""What is kept of an answer over several computers."""
 WEEK = 7
 """After this long an answer is old. [days]"""
 
@@ -115,6 +117,15 @@ def forget() -> None:
         last_path().unlink(missing_ok=True)
 
 
+def keep_nodes() -> None:
+    """Keep that nodes were asked about last: the plans of their answer are of several computers, which have no number alone."""
+    try:
+        state().mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(last_path(), json.dumps({"saved": _NODES}))
+    except (OSError, ValueError):
+        forget()
+
+
 def asked_since(command: str) -> None:
     """Note that a command was asked whose rows have numbers, too: who types a number of the last answer is told."""
     with suppress(ValueError, KeyError, TypeError, GyakusanError):
@@ -134,6 +145,11 @@ def last() -> SavedAnswer:
         answer = _last()
         parse_request(answer.values)
     except (ValueError, KeyError, TypeError, GyakusanError) as error:
+        if _was_of_nodes():
+            raise BadSetting(
+                "The last answer was over several computers, and a number alone is none of its plans.",
+                mend="Ask it again with --details N or --command N.",
+            ) from error
         raise BadSetting(
             "There is no last answer to number plans by.",
             mend='Ask first, for example: gyakusan plan --device "RTX 4090"',
@@ -142,6 +158,13 @@ def last() -> SavedAnswer:
         note = "The number is of the last gyakusan plan ({date}), not of gyakusan {command}, which was asked since."
         notice(Message(note, {"date": str(answer.day), "command": answer.since}))
     return answer
+
+
+def _was_of_nodes() -> bool:
+    try:
+        return bool(file_values(files.text(last_path(), LARGEST), "last-plan.json").get("saved") == _NODES)
+    except GyakusanError:
+        return False
 
 
 def save(path: Path, answer: SavedAnswer) -> None:

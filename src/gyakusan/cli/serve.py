@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from msgspec import structs
 
-from gyakusan.cli.numbered import is_plan
+from gyakusan.cli.dry_run import check_front, name_of, print_unit, warn_of_refusals
 from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
 from gyakusan.cli.starting import Life, Listen, asked_for, check_sense, key_in, model_file, refuse, told
 from gyakusan.cli.workers import Lent, with_workers
@@ -73,7 +73,9 @@ def serve(
             asked = with_workers(asked, workers, where, life, output)
         lent.check(asked)
         if life.dry_run:
-            return _dry_run(asked, listen, workers, output)
+            tls = check_front(listen, sharing)
+            warn_of_refusals(asked, model, output, anyway=anyway)
+            return _dry_run(asked, model, listen, life, workers, tls, output)
         if not anyway:
             check_sense(asked, model)
         path = model_file(asked, model)
@@ -111,7 +113,7 @@ def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Out
     from gyakusan.serving.server import ServerOptions
 
     asked, tls = one.asked, listen.tls
-    named = Named.of(asked.name if is_plan(one.typed) else one.typed, life.name, life.log_file)
+    named = Named.of(name_of(asked, one.typed), life.name, life.log_file)
     with closing(named):
         if life.systemd:
             return write_unit(named, output)
@@ -136,21 +138,31 @@ def _service_options(
     )
 
 
-def _dry_run(asked: Deployment, listen: Listen, workers: Workers | None, output: Output) -> int:
-    """Show what would be started. 0 if it runs and has room. A port of 0 is one that is free now."""
+def _dry_run(
+    asked: Deployment, typed: str, listen: Listen, life: Life, workers: Workers | None, tls: Tls | None, output: Output
+) -> int:
+    """Show what would be started, with --systemd its unit. 0 if it runs and has room. A port of 0 is one that is free now."""
+    if life.systemd and not output.json:
+        print_unit(name_of(asked, typed), life)
+        return 0 if asked.ledger.fits and not asked.refusals else 1
     from gyakusan.serving.access import free_port
-    from gyakusan.serving.dry_run import dry_run
+    from gyakusan.serving.dry_run import dry_run, front_url
 
     found = dry_run(asked, listen.port or free_port(listen.host))
+    url = front_url(listen.host, found.port, tls)
     first = () if workers is None else workers.commands
     if output.json:
         from gyakusan.documents.served import dry_run as document
 
-        write_json(document(found, first), output)
+        write_json(document(found, url, first), output)
     else:
         from gyakusan.show import served
 
-        shown = (*served.started_first(first), *served.dry_run(found), *served.behind_front(listen.host))
+        shown = (
+            *served.started_first(first),
+            *served.dry_run(found),
+            *served.behind_front(listen.host, url, encrypted=tls is not None),
+        )
         draw(*shown, output=output)
     return 0 if found.ready else 1
 
@@ -185,7 +197,7 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
         document = served(running.url, rows, running.report, asked.rules.VERSION, entry.bytes, running.resident)
         write_json(document, output, indent=None)
         return
-    from gyakusan.show.served import build, memory
+    from gyakusan.show.served import build, memory, unencrypted
     from gyakusan.show.servers import steps
     from gyakusan.show.tree import Address, Next, Text
 
@@ -194,6 +206,7 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
     screen.show(memory(rows, entry.bytes, running.resident), Address(say("OpenAI base URL: {url}", url=running.url)))
     if running.lan_url:
         screen.show(Address(say("Other computers reach it at {url}", url=running.lan_url)))
+        screen.show(*(() if running.options.tls is not None else (unencrypted(),)))
     if running.key_path:
         screen.show(Address(say("The API key is in {path}", path=running.key_path)))
     screen.show(Address(running.curl()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gyakusan.cli.dry_run import check_front, print_unit
 from gyakusan.cli.numbered import is_plan
 from gyakusan.cli.starting import told
 from gyakusan.cli.writing import draw, terminal, write_json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.serving.model_group import Member, ModelGroup
     from gyakusan.serving.service import Service
+    from gyakusan.serving.tls import Tls
 
 PRESET = "gyakusan-models.ini"
 """Name of the preset in what --dry-run prints."""
@@ -71,9 +73,12 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
     paths = [model_file(one, text) for text, one in zip(several.typed, asked, strict=True)]
     members = members_of(several.typed, asked, paths)
     group = ModelGroup(members, listen.models_max, anyway=several.anyway)
+    tls = check_front(listen, several.sharing)
     if life.dry_run:
-        return dry_run(group, listen, output)
-    tls = listen.tls
+        if life.systemd and not output.json:
+            print_unit("models", life)
+            return 0 if group.fitting else 1
+        return dry_run(group, listen, tls, output)
     limits = default_limits(group, **several.sharing.changes)
     people_keys = place() if several.sharing.people_keys else None
     options = {
@@ -86,22 +91,24 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
     return start(group, listen, life, options, output)
 
 
-def dry_run(group: ModelGroup, listen: Listen, output: Output) -> int:
+def dry_run(group: ModelGroup, listen: Listen, tls: Tls | None, output: Output) -> int:
     """Show the preset and the command. 0 if every model has room."""
     from gyakusan.serving.access import free_port
-    from gyakusan.serving.dry_run import LOOPBACK
+    from gyakusan.serving.dry_run import LOOPBACK, front_url
 
     port = listen.port or free_port(listen.host)
+    url = front_url(listen.host, port, tls)
     command = group.module.command(Path(PRESET), group.routed, LOOPBACK, port)
     health = f"http://{LOOPBACK}:{port}{group.module.HEALTH}"
     if output.json:
         from gyakusan.documents.served import group_dry_run
 
-        write_json(group_dry_run(group, command, health), output)
+        write_json(group_dry_run(group, command, health, url), output)
     else:
         from gyakusan.show import served, served_models
 
-        draw(*served_models.dry_run(group, command, PRESET, health), *served.behind_front(listen.host), output=output)
+        front = served.behind_front(listen.host, url, encrypted=tls is not None)
+        draw(*served_models.dry_run(group, command, PRESET, health), *front, output=output)
     return 0 if group.fitting else 1
 
 

@@ -49,11 +49,10 @@ class Life:
     dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False
 
     def check(self) -> None:
-        """Raise BadSetting for a server that is to run on and to stop at once."""
-        given = [f"--{n}" for n in ("detach", "systemd", "once", "dry_run") if getattr(self, n)]
+        """Raise BadSetting for a server that is to run on and to stop at once. A dry run is of any of them."""
+        given = [f"--{n}" for n in ("detach", "systemd", "once") if getattr(self, n)]
         if len(given) > 1:
-            names = " ".join(given).replace("_", "-")
-            raise BadSetting("{names} were given together.", names=names, mend="Give one.")
+            raise BadSetting("{names} were given together.", names=" ".join(given), mend="Give one.")
 
 
 @Parameter(name="*")

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 
+from gyakusan import numerals
+
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
 
 
@@ -22,7 +24,6 @@ def remember(words: Sequence[str]) -> None:
 
 _FULL = re.compile(r"[ -~\u3000\uff01-\uff5e]+")
 """Letters, digits and signs as an input method of Japanese writes them, beside usual ones."""
-_HALF: dict[int, str | int] = {0x3000: " ", **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}}
 
 
 _TAKEN = frozenset({
@@ -65,4 +66,4 @@ def half_width(word: str) -> str:
     """Return "RTX 4090" for a word in full-width letters; sentences of Japanese, and files of that name, stay as they are."""
     if word.isascii() or not _FULL.fullmatch(word) or os.path.exists(word):
         return word
-    return word.translate(_HALF)
+    return numerals.half_width(word)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gyakusan.cli.options import Output
     from gyakusan.serving.background import Named
 
-_LEFT_OUT = ("--systemd", "--detach", "--json")
+_LEFT_OUT = ("--systemd", "--detach", "--json", "--dry-run")
 _PASSED = (
     "PATH",
     "XDG_STATE_HOME",
@@ -38,13 +38,7 @@ def write_unit(named: Named, output: Output) -> int:
     from gyakusan.cli.typed import typed
     from gyakusan.show.servers import unit_written
 
-    if not sys.platform.startswith("linux"):
-        raise BadSetting("This computer has no systemd.", mend="Use --detach.")
-    file = folder() / f"gyakusan-{named.name}.service"
-    if file.exists():
-        raise BadSetting(
-            "The unit {file} exists already.", file=str(file), mend="Give another --name, or remove the file."
-        )
+    file = check_place(named.name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(unit(named.name, typed()), encoding="utf-8")
@@ -58,6 +52,18 @@ def write_unit(named: Named, output: Output) -> int:
         raise ServerError("systemd refuses the unit: {fault}.", fault=fault, mend="Report it: gyakusan wrote it.")
     terminal(output).show(*unit_written(file))
     return 0
+
+
+def check_place(name: str) -> Path:
+    """Return the file of a server's unit. Raises BadSetting where no unit can be, or one is already."""
+    if not sys.platform.startswith("linux"):
+        raise BadSetting("This computer has no systemd.", mend="Use --detach.")
+    file = folder() / f"gyakusan-{name}.service"
+    if file.exists():
+        raise BadSetting(
+            "The unit {file} exists already.", file=str(file), mend="Give another --name, or remove the file."
+        )
+    return file
 
 
 def folder() -> Path:

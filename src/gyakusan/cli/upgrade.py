@@ -7,8 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan import Limits, Needs, Wishes, said, uncollected
+from gyakusan.cli.plan import Limits, Needs, Wishes, said
 from gyakusan.cli.writing import draw, write_json
 
 app = App(name="upgrade", help="Find the best next purchase for a machine you own.", help_format="plaintext")
@@ -29,11 +30,12 @@ def upgrade(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan upgrade` and return its exit code."""
+    import_numpy()
     from gyakusan.cli import saved
     from gyakusan.planning.upgrade.recommend import parse_upgrade_request
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
-    with uncollected():
+    with computing():
         given = said(file, needs, where, limits, wishes, "upgrade")
         found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
     if output.json:

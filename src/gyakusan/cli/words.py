@@ -62,13 +62,13 @@ class Help:
         if description:
             from rich.console import Group
 
-            from gyakusan.show.wrapping import WrappingText
+            from gyakusan.cli.help_text import WrappingText
 
             console.print(Group(WrappingText(self._tell(_plain(description)) + "\n")))
 
     def _entry(self, entry: HelpEntry) -> HelpEntry:
         """The description with what is known of the values; False and nothing go without saying."""
-        from gyakusan.show.wrapping import WrappingText
+        from gyakusan.cli.help_text import WrappingText
 
         parts = [self._tell(_plain(entry.description))]
         if entry.choices:
@@ -106,7 +106,8 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
         case MissingArgumentError(argument=argument) if argument is not None:
             if error.keyword or argument.field_info.is_keyword_only:
                 return say("The option {flag} needs a value.", flag=error.keyword or argument.name), mend
-            return say("{flag} is missing.", flag=argument.name.lstrip("-").upper()), mend
+            name = argument.name.lstrip("-").upper()
+            return say("{flag} is missing.", flag=name), _or_list(name, chain, mend)
         case CoercionError():
             return _unfit(error, mend)
         case UnusedCliTokensError(unused_tokens=[first, *_]):
@@ -115,8 +116,16 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
             return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
 
 
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d"
+"""What an input method or a page makes of the hyphen."""
+
+
 def _or_nodes(error: CycloptsError, mend: Message) -> Message:
-    """A shell that lists files after --nodes gives it the first only."""
+    """A shell that lists files after --nodes gives it the first only; and a dash of another kind begins no option."""
+    for word in error.root_input_tokens or ():
+        name = word.lstrip(_DASHES)
+        if word[:1] in _DASHES[1:] and name.isascii() and name[:1].isalpha():
+            return say("Options begin with two hyphens: --{name}", name=name)
     typed = [word.partition("=")[0] for word in error.root_input_tokens or ()]
     if "--nodes" in typed and list(error.command_chain or ()) == ["plan"]:
         return say("Write --nodes before each file: gyakusan plan --nodes a.json --nodes b.json")
@@ -125,14 +134,31 @@ def _or_nodes(error: CycloptsError, mend: Message) -> Message:
 
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     """A value that its option cannot take."""
-    name = getattr(error.token, "keyword", None) or getattr(error.argument, "name", "?")
+    name = getattr(error.token, "keyword", None) or _argument_name(error)
     facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
         choices = ", ".join(str(c) for c in get_args(error.target_type))
         return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
-        return say("{flag} needs a whole number, not {value}.", **facts), mend
+        listed = _or_list(name, list(error.command_chain or ()), mend)
+        return say("{flag} needs a whole number, not {value}.", **facts), listed
     return say("{flag} cannot be {value}.", **facts), mend
+
+
+def _argument_name(error: CoercionError) -> str:
+    """Return what an argument is called in the help: NUMBER where it has a place, --number where it is an option."""
+    name = str(getattr(error.argument, "name", "?"))
+    field = getattr(error.argument, "field_info", None)
+    return name if field is None or field.is_keyword_only else name.lstrip("-").upper()
+
+
+def _or_list(name: str, chain: list[str], mend: Message) -> Message:
+    """Say where the values of an argument are listed."""
+    if name == "MODEL":
+        return say("Write a model's name (gyakusan catalog list models) or a GGUF file. {otherwise}", otherwise=mend)
+    if chain[:1] == ["bench"] and name == "NUMBER":
+        return say("The numbers: gyakusan bench list")
+    return mend
 
 
 def _options(error: UnknownOptionError) -> list[str]:

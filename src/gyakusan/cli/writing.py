@@ -37,13 +37,12 @@ def warn(text: str) -> None:
 
 def _folded(text: str) -> str:
     """Return a line as lines of the terminal's width."""
-    from rich.text import Text
-
+    from gyakusan.show.styled import Styled
     from gyakusan.show.tree import FIXED
     from gyakusan.show.wrapping import unbroken_commands, wrapped
 
     width = shutil.get_terminal_size().columns
-    return "\n".join(part.plain for part in wrapped(Text(unbroken_commands(text)), width)).replace(FIXED, " ")
+    return "\n".join(part.plain for part in wrapped(Styled(unbroken_commands(text)), width)).replace(FIXED, " ")
 
 
 def unwritten(error: OSError, language: Language) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gyakusan.core.arrays import Number
+from gyakusan.errors import BadQuantity
 
 
 class Load(Struct, frozen=True):
@@ -16,3 +17,14 @@ class Load(Struct, frozen=True):
 
     users: Number
     context: Number
+
+
+def check_prompt_length(prompt: int, context: int) -> None:
+    """Raise BadQuantity for a prompt that leaves no room for an answer in its context [tokens]."""
+    if prompt < context:
+        return
+    facts = {"prompt": f"{prompt:,}", "context": f"{context:,}"}
+    mend = "Raise the context, or shorten the prompt."
+    if prompt > context:
+        raise BadQuantity("A prompt of {prompt} tokens is longer than the context of {context}.", mend=mend, **facts)
+    raise BadQuantity("A prompt of {prompt} tokens fills the context: no answer fits.", mend=mend, **facts)

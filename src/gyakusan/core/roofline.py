@@ -92,7 +92,7 @@ class SpeedConstants(Struct, frozen=True):
     chunk: cost of each layer and chunk of a prompt [s]
     scan: share of the bandwidth at which the tokens of a prompt would read and write recurrent states, one after the other
     start: what a server adds to a first token: the request, its words as tokens, the choice of a token [s]
-    queue: share of the others' prompts that a first token waits for when all start together
+    queue: share of the prompts before it that a first token waits for: 1 when all start together, 0 when they come one by one
     busy: share of the others' later prompts that a first token waits for
     blend: share of the others' prompts that delays further tokens (vLLM's chunked prefill)
     together: prompts up to this length in all are computed together, and each first token waits for all of them;
@@ -266,11 +266,12 @@ def first_token(
     """Return the time to the first token with `users` active [s].
 
     One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together, and
-    those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: queue, busy in
-    speed_constants.json. prefill: of one prompt [s]; step: of all users [s]; answer: tokens between two prompts [tokens];
-    prompt: its length, 0 = not known [tokens]. Where m prompts are computed together, groups of m come one after the other,
-    and a first token waits for (users + m) / 2 prompts in the mean, its own among them; their starts come one after the
-    other, too, as one thread of llama-server does them (tools/server/server-context.cpp, update_slots).
+    those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: busy in
+    speed_constants.json; queue: catalog.speed_constants.waits. prefill: of one prompt [s]; step: of all users [s]; answer:
+    tokens between two prompts [tokens]; prompt: its length, 0 = not known [tokens]. Where m prompts are computed together,
+    groups of m come one after the other, and a first token waits for (users + m) / 2 prompts in the mean, its own among them;
+    their starts come one after the other, too, as one thread of llama-server does them (tools/server/server-context.cpp,
+    update_slots).
     """
     group = where(prompt > 0, maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))), 1.0)
     others = (users + group) / 2 - 1

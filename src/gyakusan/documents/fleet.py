@@ -211,7 +211,7 @@ class FleetPlanJson(Struct, frozen=True, kw_only=True):
     tensor_parallel: devices that share each layer
     users_each: conversations that a replica serves at once
     commands: the exact one of each machine of a replica; empty if it spans machines and first_address is null
-    key_variable: environment variable from which every server reads the same key, null = it has none
+    key_variable: environment variable from which every server reads the same key, null = gyakusan asks for it before the server
     memory: ledger of one replica
     pace: speeds of one replica with every slot taken
     queue: null without arrivals

@@ -41,6 +41,7 @@ class GetJson(Struct, frozen=True, kw_only=True):
     skipped: what belongs to the model and is left out
     checked: true if every fetched file has the checksum that the hub lists
     seconds: the fetching took [s]
+    by_catalogue: true if the size is the catalogue's, as the hub could not be asked (--dry-run)
     """
 
     state: Literal["here", "planned", "fetched"]
@@ -56,6 +57,7 @@ class GetJson(Struct, frozen=True, kw_only=True):
     skipped: tuple[SkippedFileJson, ...]
     checked: bool
     seconds: float
+    by_catalogue: bool = False
     schema: Literal["gyakusan/get/1"] = "gyakusan/get/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -106,6 +108,7 @@ def get(got: Got) -> GetJson:
         skipped=tuple(SkippedFileJson(s.file, s.why) for s in got.skipped),
         checked=got.checked,
         seconds=got.seconds,
+        by_catalogue=got.by_catalogue,
     )
 
 

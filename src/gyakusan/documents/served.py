@@ -92,6 +92,7 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     command: program and arguments
     environment: variables that are set in addition
     health: address that answers 200 when the server is ready
+    url: base of the OpenAI API of what gyakusan puts before the server, https with a certificate
     fits: true if the server would start and every device holds its share
     refusals: why the server would not run this
     preset: text of the file that describes several models, null where there is only one
@@ -103,6 +104,7 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
     environment: Mapping[str, str]
     health: str
+    url: str
     fits: bool
     refusals: tuple[Message, ...]
     preset: str | None = None
@@ -146,12 +148,13 @@ def served(
     )  # fmt: skip
 
 
-def dry_run(found: DryRun, workers: Sequence[tuple[str, ...]] = ()) -> ServeDryRunJson:
-    """Return what would be started. workers: commands that start workers on other computers before."""
+def dry_run(found: DryRun, url: str, workers: Sequence[tuple[str, ...]] = ()) -> ServeDryRunJson:
+    """Return what would be started. url: of the front; workers: commands that start workers on other computers before."""
     return ServeDryRunJson(
         command=found.command.argv,
         environment=found.command.environment,
         health=found.health,
+        url=url,
         fits=found.fits,
         refusals=found.refusals,
         workers=tuple(workers),
@@ -165,10 +168,10 @@ def served_group(group: ModelGroup, running: Service) -> ServeJson:
     return structs.replace(one, models=served_models(group), models_max=group.models_max)
 
 
-def group_dry_run(group: ModelGroup, command: Command, health: str) -> ServeDryRunJson:
+def group_dry_run(group: ModelGroup, command: Command, health: str, url: str) -> ServeDryRunJson:
     """Return what would be started for several models."""
     return ServeDryRunJson(
-        command=command.argv, environment=command.environment, health=health, fits=group.fitting > 0, refusals=(),
+        command=command.argv, environment=command.environment, health=health, url=url, fits=group.fitting > 0, refusals=(),
         preset=group.text(), models=served_models(group), models_max=group.models_max,
     )  # fmt: skip
 

@@ -55,6 +55,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     users: people who are served at once
     context: of each of them [tokens]
     bytes: memory that is planned for it, on all devices [B]
+    most_bytes: the most that was planned, with what grows with use, null if nobody wrote it down [B]
     log_file: file with its log
     started: when it was started, UTC, ISO 8601
     version: of the server program, null if it tells none
@@ -86,6 +87,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     models: tuple[ServedModelJson, ...] = ()
     models_max: int = 1
     workers: tuple[str, ...] = ()
+    most_bytes: float | None = None
 
 
 class ServersJson(Struct, frozen=True, kw_only=True):

@@ -163,7 +163,7 @@ def misfit(text: str) -> Message:
             return say("{place} has a field {field}, which is not known", place=place, field=field["field"])
         return say("{place} lacks the field {field}", place=place, field=field["field"])
     if choice := _CHOICE.match(told):
-        return say("{place} cannot be {value}", place=place, value=choice["value"])
+        return say("{place} cannot be {value}", place=place, value=_unquoted(choice["value"]))
     return say("{place}: {why}", place=place, why=told)
 
 

@@ -118,7 +118,7 @@ class ComputeSettings(Struct, frozen=True):
     """What of an engine's settings its speed depends on.
 
     prefill_chunk: prompt tokens that are computed at once [tokens]
-    cache_bytes: bytes of one cached value [B]
+    cache_bytes: as which one cached value is read, for its speed [B]
     ranks: devices that share each layer
     stages: devices that hold some layers each
     on_cpu: True if the CPU computes even where there is a GPU
@@ -255,7 +255,7 @@ class EngineModule(Protocol[S]):
         ...
 
     def cache_bytes(self, kind: CacheType) -> float:
-        """Return the bytes of one cached value [B]."""
+        """Return the bytes as which one cached value is read, for its speed [B]."""
         ...
 
     def system_refusal(self, system: System, alone: bool) -> BadSetting | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gyakusan.catalog.artifacts import Artifact, best, published
+from gyakusan.doors.shell import shell_words
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -140,11 +140,11 @@ def gguf_preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
         return ()
     folder, made = record.own_folder or record.name, gguf_file(record, name)
     whole = f"{record.name}-BF16.gguf"
-    fetch = (shlex.join(("hf", "download", original(record), "--local-dir", folder)),) if not record.own_folder else ()
+    fetch = (shell_words(("hf", "download", original(record), "--local-dir", folder)),) if not record.own_folder else ()
     return (
         *fetch,
-        shlex.join(("python", "convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole)),
-        *((shlex.join(("llama-quantize", whole, made, name)),) if made != whole else ()),
+        shell_words(("python", "convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole)),
+        *((shell_words(("llama-quantize", whole, made, name)),) if made != whole else ()),
     )
 
 

@@ -37,8 +37,8 @@ class Service(Struct, frozen=True):
     command: with the address that it listens on
     machine: that it runs on
     port: that it listens on
-    variable: environment variable from which it reads its key, "" = it has no key
-    keyed: True if it asks for a key, which the line makes where it is missing
+    variable: environment variable from which it reads its key, "" = it has no key, or gyakusan asks for it
+    keyed: True if a key is asked for, which the line makes where it is missing
     """
 
     name: str
@@ -103,10 +103,12 @@ def shell_line(server: Service) -> str:
     command = server.command
     words = [*command.argv, *command.environment, *command.environment.values(), *(w for t in command.then for w in t)]
     check_words(words)
-    line = command_line(command)
+    line = command_line(command).replace(shlex.quote(KEY_FILE), KEY_FILE)  # the shell finds the home
     if not server.keyed:
         return line
     made = f"(umask 077; [ -s {KEY_FILE} ] || openssl rand -hex -out {KEY_FILE} 32)"
+    if not server.variable:  # gyakusan before it reads the file, and refuses a short one
+        return f"{made} && {line}"
     read = f'key="$(cat {KEY_FILE})" && [ ${{#key}} -ge {SHORTEST_KEY} ]'
     return f'{made} && {read} && {server.variable}="$key" {line}'
 

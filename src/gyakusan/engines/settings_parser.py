@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -49,20 +50,30 @@ def _field(name: str, known: list[str]) -> str:
 def value(name: str, text: str, kind: Any) -> Any:
     """`text` as a value of type `kind`; numbers may carry a unit (32k, 8GiB). Raises BadSetting."""
     kind = int if kind is Any else kind  # a Number: an array is never typed
-    for read in (_number, parse_count, parse_bytes, _word, _several, _pairs):
+    for read in (_number, parse_count, parse_bytes, _word, str, _several, _pairs):  # str: where "none" is a word
         try:
             return msgspec.convert(read(text), kind, strict=False)
         except (msgspec.ValidationError, BadQuantity, ValueError):
             continue
-    words = get_args(kind) if get_origin(kind) is Literal else ()
-    if words:
-        mend = "Choose one of: {choices}."
-        raise BadSetting(
-            "{name} cannot be {text}.", name=name, text=quoted(text, 60), mend=mend, choices=", ".join(words)
-        )
-    raise BadSetting(
-        "{name} cannot be {text}.", name=name, text=quoted(text, 60), mend="Give a value of the setting's type."
-    )
+    words = tuple(_words(kind))
+    mend = "Choose one of: {choices}." if words else "Give a value of the setting's type."
+    facts = {"choices": ", ".join(words)} if words else {}
+    raise BadSetting("{name} cannot be {text}.", name=name, text=quoted(text, 60), mend=mend, **facts)
+
+
+def _words(kind: Any) -> Iterator[str]:
+    """Yield the words that a setting takes, nothing where it takes more than words."""
+    if kind is bool:
+        yield from ("true", "false")
+    elif get_origin(kind) is Literal:
+        yield from map(str, get_args(kind))
+    elif get_origin(kind) in (Union, UnionType):
+        parts = [k for k in get_args(kind) if k is not NoneType]
+        inner = [tuple(_words(k)) for k in parts]
+        if all(inner):
+            yield from (word for words in inner for word in words)
+            if len(parts) < len(get_args(kind)):
+                yield "none"
 
 
 def _several(text: str) -> list[str]:

@@ -10,27 +10,30 @@ from collections.abc import Iterator, Sequence
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import EVERYWHERE, HERE, port_of
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import ExportSettings, check, key_variable, service_name
+from gyakusan.exports.reach import PORT
+from gyakusan.exports.settings import Comment, ExportSettings, Written, check, key_variable, service_name
+from gyakusan.message import say
 
 BODY = "64MB"
 """The largest request: a prompt that fills a long context, with images; each server has a smaller limit of its own."""
 
 
-def caddyfile(deployments: Sequence[Deployment], settings: ExportSettings) -> str:
+def caddyfile(deployments: Sequence[Deployment], settings: ExportSettings) -> Written:
     """Return a Caddyfile. Raises BadSetting for a bad name, and for servers without a key that should be open."""
     check(settings)
     for d in deployments:
         key_variable(d, settings)
     keyed = any(d.rules.KEY for d in deployments) and settings.keyed
-    return "\n".join(_lines(_places(deployments), settings.host, keyed=keyed)) + "\n"
+    places = _places(deployments, settings.port)
+    return tuple(_head(places, keyed=keyed)), "\n".join(_lines(places, settings.host)) + "\n"
 
 
-def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
-    """Return name and port of each server; servers of one engine take ports one after the other."""
+def _places(deployments: Sequence[Deployment], first: int) -> list[tuple[str, int]]:
+    """Return name and port of each server; servers of one engine take ports one after the other, from `first` if not 0."""
     taken: set[int] = set()
     found = []
     for d in deployments:
-        port = port_of(d.command, d.rules.PORT)
+        port = first or port_of(d.command, d.rules.PORT)
         while port in taken:
             port += 1
         taken.add(port)
@@ -41,13 +44,16 @@ def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
     return found
 
 
-def _lines(places: Sequence[tuple[str, int]], host: str, *, keyed: bool) -> Iterator[str]:
+def _head(places: Sequence[tuple[str, int]], *, keyed: bool) -> Iterator[Comment]:
     if keyed:
-        yield "# Caddy checks no key: start each server with its own (gyakusan export --to systemd does)."
+        yield say("Caddy checks no key: start each server with its own (gyakusan export --to systemd does).")
     for name, port in places:
-        yield f"# {name} has to listen on {HERE}:{port} (--port {port})."
+        yield say("{name} has to listen on {address} (--port {port}).", name=name, address=f"{HERE}:{port}", port=port)
+
+
+def _lines(places: Sequence[tuple[str, int]], host: str) -> Iterator[str]:
     yield from ("{", "\tadmin off", *([] if host else ["\tauto_https off"]), "}", "")
-    yield from (f"{f'https://{host}' if host else 'http://:8443'} {{", f"\tbind {EVERYWHERE if host else HERE}")
+    yield from (f"{f'https://{host}' if host else f'http://:{PORT}'} {{", f"\tbind {EVERYWHERE if host else HERE}")
     yield from ("\trequest_body {", f"\t\tmax_size {BODY}", "\t}")
     if len(places) == 1:
         yield from _proxy(places[0][1], "\t")

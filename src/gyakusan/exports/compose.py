@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 from gyakusan.engines.service_files import EVERYWHERE, HERE, container_service, unit_argument, unit_word
 from gyakusan.engines.yaml_text import documents
-from gyakusan.exports.settings import NEW_KEY, Exported, check_one_machine
+from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, check_one_machine
+from gyakusan.message import say
 
 NVIDIA_CDI = "nvidia.com/gpu=all"
 """Name of NVIDIA's cards for podman, by the Container Device Interface."""
 
 
-def compose(server: Exported) -> str:
+def compose(server: Exported) -> Written:
     """Return a Compose file. Raises BadSetting for several servers, and for an open one without a key."""
     check_one_machine(server.settings)
     found = server.container
@@ -26,22 +27,27 @@ def compose(server: Exported) -> str:
         cards=len(server.deployment.machine.gpus),
     )  # fmt: skip
     body = {"name": server.name, "services": {server.name: about}, "volumes": {"models": {}}}
-    head = [f"# {line}\n" for line in server.after("docker", "compose", "exec", server.name)]
-    return _key_words(server, f"./{server.secret}.env") + "".join(head) + documents(body)
+    after = server.after("docker", "compose", "exec", server.name)
+    return (*_key_words(server, f"./{server.secret}.env"), *after), documents(body)
 
 
-def quadlet(server: Exported) -> str:
+def quadlet(server: Exported) -> Written:
     """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting as `compose` does."""
     check_one_machine(server.settings)
-    head = [f"# {line}\n" for line in server.after("podman", "exec", f"systemd-{server.name}")]
+    return tuple(_quadlet_head(server)), "\n".join(_quadlet(server)) + "\n"
+
+
+def _quadlet_head(server: Exported) -> Iterator[Comment]:
+    place = f"~/.config/containers/systemd/{server.name}.container"
     steps = f"systemctl --user daemon-reload; systemctl --user start {server.name}"
-    place = f"# Goes to ~/.config/containers/systemd/{server.name}.container; then: {steps}\n"
-    place += (
-        "# NVIDIA's cards for podman: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml\n"
-        if server.container.nvidia
-        else ""
-    )
-    return place + _secret_words(server) + "".join(head) + "\n".join(_quadlet(server)) + "\n"
+    yield say("Goes to {place}; then: {command}", place=place, command=steps)
+    if server.container.nvidia:
+        made = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        yield say("NVIDIA's cards for podman: {command}", command=made)
+    if server.key:
+        made = f"{NEW_KEY}; podman secret create {server.secret} api-key.txt"
+        yield say("First: {command}", command=made)
+    yield from server.after("podman", "exec", f"systemd-{server.name}")
 
 
 def _quadlet(server: Exported) -> Iterator[str]:
@@ -62,7 +68,7 @@ def _quadlet(server: Exported) -> Iterator[str]:
 
 
 def _published(server: Exported) -> str:
-    return f"{EVERYWHERE if server.settings.open else HERE}:{server.port}:{server.port}"
+    return f"{EVERYWHERE if server.settings.lan else HERE}:{server.port}:{server.port}"
 
 
 def _full(image: str) -> str:
@@ -70,13 +76,7 @@ def _full(image: str) -> str:
     return image if "." in image.partition("/")[0] else f"docker.io/{image}"
 
 
-def _key_words(server: Exported, file: str) -> str:
+def _key_words(server: Exported, file: str) -> tuple[Comment, ...]:
     if not server.key:
-        return ""
-    return f"# First: (umask 077; echo {server.key}=$(openssl rand -hex 32) > {file})\n"
-
-
-def _secret_words(server: Exported) -> str:
-    if not server.key:
-        return ""
-    return f"# First: {NEW_KEY}; podman secret create {server.secret} api-key.txt\n"
+        return ()
+    return (say("First: {command}", command=f"(umask 077; echo {server.key}=$(openssl rand -hex 32) > {file})"),)

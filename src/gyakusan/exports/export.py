@@ -11,15 +11,16 @@ from gyakusan.exports.caddy import caddyfile
 from gyakusan.exports.compose import compose, quadlet
 from gyakusan.exports.kubernetes import kubernetes
 from gyakusan.exports.ray_serve import ray_serve
-from gyakusan.exports.settings import Exported, ExportSettings, exported, service_name
+from gyakusan.exports.reach import reach_notes
+from gyakusan.exports.settings import Comment, Exported, ExportSettings, Written, exported, service_name
 from gyakusan.exports.system_unit import system_unit
 from gyakusan.exports.vllm_stack import values
 from gyakusan.message import say
 
-Write = Callable[[Sequence[Deployment], ExportSettings], str]
+Write = Callable[[Sequence[Deployment], ExportSettings], Written]
 
 
-def _contained(write: Callable[[Exported], str]) -> Write:
+def _contained(write: Callable[[Exported], Written]) -> Write:
     """Return a writer of one server in containers as one of deployments."""
     return lambda deployments, settings: write(exported(deployments[0], settings))
 
@@ -42,7 +43,7 @@ TAKEN: Mapping[str, frozenset[str]] = {
     "compose": _OF_ONE,
     "quadlet": _OF_ONE,
     "systemd": _OF_ONE,
-    "caddy": frozenset({"host", "keyed"}),
+    "caddy": frozenset({"host", "keyed", "port"}),
     "vllm-stack": frozenset({"replicas"}),
     "ray": frozenset({"replicas", "most_replicas", "nodes", "port"}),
 }
@@ -53,8 +54,16 @@ SEVERAL = frozenset({"caddy"})
 """Kinds that hold several servers."""
 
 
-def export(deployments: Sequence[Deployment], kind: str, settings: ExportSettings = ExportSettings()) -> str:
-    """Return the text of a file. Raises UnknownName for a kind, BadSetting for what it cannot hold."""
+def export(
+    deployments: Sequence[Deployment],
+    kind: str,
+    settings: ExportSettings = ExportSettings(),
+    tell: Callable[[Comment], str] = str,
+) -> str:
+    """Return the text of a file. Raises UnknownName for a kind, BadSetting for what it cannot hold.
+
+    tell: puts what its head says into a language; nothing that a program reads has one
+    """
     if kind not in KINDS:
         raise unknown(say("kind of file"), kind, KINDS, choices=True)
     _check_taken(kind, settings)
@@ -64,9 +73,10 @@ def export(deployments: Sequence[Deployment], kind: str, settings: ExportSetting
         words = [*d.command.argv, *d.command.environment, *d.command.environment.values()]
         words += [w for line in d.command.then for w in line]
         check_words(words)
-    return f"{FIRST} {' '.join(service_name(d.name) for d in deployments)} --to {kind}\n" + KINDS[kind](
-        deployments, settings
-    )
+    head, body = KINDS[kind](deployments, settings)
+    head = (*reach_notes(deployments, kind, settings), *head)
+    names = " ".join(service_name(d.name) for d in deployments)
+    return "".join((f"{FIRST} {names} --to {kind}\n", *(f"# {tell(line)}\n" for line in head), body))
 
 
 def _check_taken(kind: str, settings: ExportSettings) -> None:

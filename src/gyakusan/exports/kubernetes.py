@@ -15,14 +15,16 @@ from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 from gyakusan.exports import worker_set
 from gyakusan.exports.pods import LEADER, LEADER_ROLE, WORKER, about, chosen, pod
-from gyakusan.exports.settings import NEW_KEY, Exported, arguments
+from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, arguments
+from gyakusan.message import say
 from gyakusan.units import GIB
 
+LWS = "https://lws.sigs.k8s.io/docs/installation/"
 QUEUED = 2
 """Waiting requests of a replica beyond which another one is started."""
 
 
-def kubernetes(server: Exported) -> str:
+def kubernetes(server: Exported) -> Written:
     """Return the manifests as one text. Raises BadSetting for a GPU without device plugin, and nodes that cannot be one."""
     if server.workers is not None:
         body = _set_of(server, worker_set.template(server))
@@ -32,35 +34,36 @@ def kubernetes(server: Exported) -> str:
         policies = [_policy(server)]
     more = [_autoscaler(server)] if server.settings.most_replicas > 1 else []
     more += [_ingress(server)] if server.settings.host else []
-    return _head(server) + documents(_claim(server), body, _service(server), *policies, *more)
+    return _head(server), documents(_claim(server), body, _service(server), *policies, *more)
 
 
-def _head(server: Exported) -> str:
+def _head(server: Exported) -> tuple[Comment, ...]:
     """Return comments: what has to be there before."""
-    lines = [f"{server.deployment.name} on {server.deployment.engine}, written by gyakusan export."]
+    d, space = server.deployment, server.settings.namespace
+    lines: list[Comment] = [say("{model} on {engine}, written by gyakusan export.", model=d.name, engine=d.engine)]
     if server.key:
-        lines += [f"The key has to be there first: {NEW_KEY}"]
-        names = f"{server.secret} --namespace {server.settings.namespace}"
+        lines += [say("The key has to be there first: {command}", command=NEW_KEY)]
+        names = f"{server.secret} --namespace {space}"
         lines += [f"  kubectl create secret generic {names} --from-file=key=api-key.txt"]
     if server.settings.nodes > 1:
-        lines += ["The cluster needs LeaderWorkerSet: https://lws.sigs.k8s.io/docs/installation/"]
+        lines += [say("The cluster needs LeaderWorkerSet: {address}", address=LWS)]
     if server.settings.most_replicas > 1:
         metric = server.queue
         assert metric is not None  # _autoscaler has refused it
         lines += [
-            f"The autoscaler needs prometheus-adapter, which has to offer {metric.name} as {_metric(metric)}.",
-            f"Prometheus has to show the key, and to be in {server.settings.namespace} or admitted by the policy below.",
-        ]
-    if server.settings.host:
+            say(
+                "The autoscaler needs prometheus-adapter, which has to offer {metric} as {name}.",
+                metric=metric.name, name=_metric(metric),
+            ),
+            say("Prometheus has to show the key, and to be in {namespace} or admitted by the policy below.", namespace=space),
+        ]  # fmt: skip
+    if host := server.settings.host:
         lines += [
-            f"{server.tls_secret} has to hold the certificate of {server.settings.host}: cert-manager makes it, or",
-            f"  kubectl create secret tls {server.tls_secret} --namespace {server.settings.namespace} --cert=FILE --key=FILE",
-            "An answer flows for as long as it takes: the ingress controller has limits of its own",
-        ]
-    lines += server.after(
-        "kubectl", "exec", "--namespace", server.settings.namespace, f"deployment/{server.name}", "--"
-    )
-    return "".join(f"# {line}\n" for line in lines)
+            say("{secret} has to hold the certificate of {host}: cert-manager makes it, or", secret=server.tls_secret, host=host),
+            f"  kubectl create secret tls {server.tls_secret} --namespace {space} --cert=FILE --key=FILE",
+            say("An answer flows for as long as it takes: the ingress controller has limits of its own."),
+        ]  # fmt: skip
+    return (*lines, *server.after("kubectl", "exec", "--namespace", space, f"deployment/{server.name}", "--"))
 
 
 def _claim(server: Exported) -> dict[str, Any]:

@@ -14,7 +14,17 @@ from typing import Any
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import ExportSettings, check, check_fetchable, fetched, pod_bytes, service_name, spanned
+from gyakusan.exports.settings import (
+    ExportSettings,
+    Written,
+    check,
+    check_fetchable,
+    fetched,
+    pod_bytes,
+    service_name,
+    spanned,
+)
+from gyakusan.message import say
 
 PROGRAM = ("vllm", "serve")
 """The one server that Ray Serve LLM runs."""
@@ -38,7 +48,7 @@ def is_llm(deployment: Deployment) -> bool:
     return deployment.command.argv[: len(PROGRAM)] == PROGRAM
 
 
-def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
+def ray_serve(deployment: Deployment, settings: ExportSettings) -> Written:
     """Return the file for `serve deploy` as YAML. Raises BadSetting for another server than vLLM, and as `check_copies`."""
     check(settings)
     if not is_llm(deployment):
@@ -58,11 +68,11 @@ def ray_serve(deployment: Deployment, settings: ExportSettings) -> str:
         "applications": [application],
     }
     steps = (
-        f"On every computer: {LLM_EXTRA}",
+        say("On every computer: {command}", command=LLM_EXTRA),
         "serve deploy FILE",
-        "Ray's proxy knows no keys: it listens on the loopback of each computer only",
+        say("Ray's proxy knows no keys: it listens on the loopback of each computer only."),
     )
-    return "".join(f"# {step}\n" for step in steps) + documents(text)
+    return steps, documents(text)
 
 
 def arguments(deployment: Deployment, settings: ExportSettings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -18,7 +18,7 @@ from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.server import WorkerModule
 from gyakusan.engines.service_files import EVERYWHERE, port_of
 from gyakusan.errors import BadSetting
-from gyakusan.message import quoted
+from gyakusan.message import Message, quoted, say
 from gyakusan.units import MIB
 
 STEP = 64 * MIB
@@ -41,6 +41,12 @@ _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}", re.ASCII)
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
+Comment = Message | str
+"""A line at the head of a file: a sentence in the asker's language, or a command, which has none."""
+Written = tuple[Sequence[Comment], str]
+"""A file: what its head says, and what programs read of it."""
+
+
 class ExportSettings(Struct, frozen=True):
     """How a deployment is run.
 
@@ -48,10 +54,10 @@ class ExportSettings(Struct, frozen=True):
     most_replicas: up to how many where a queue forms
     nodes: machines that are one server
     namespace: of Kubernetes
-    host: name under which others reach it, "" for this computer only
+    host: name under which others reach it by https, through a proxy before it; "" for this computer only
     keyed: False for a server of this computer alone that answers without a key
     port: on which the server listens, 0 for its engine's
-    lan: open to the network, by whatever name or address
+    lan: listens on every address, unencrypted
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
     image: of the containers, "" for the published one
@@ -108,9 +114,9 @@ class Exported(Struct, frozen=True):
         """The environment variable from which the server reads its API key, "" if it has none."""
         return key_variable(self.deployment, self.settings)
 
-    def after(self, *inside: str) -> tuple[str, ...]:
+    def after(self, *inside: str) -> tuple[Comment, ...]:
         """Return comments with what has to be done once the server listens. inside: words that run a command in its container."""
-        return tuple(f"Once it listens: {shlex.join((*inside, *words))}" for words in self.deployment.command.then)
+        return after(self.deployment, *inside)
 
     @property
     def queue(self) -> QueueMetric | None:
@@ -126,6 +132,12 @@ class Exported(Struct, frozen=True):
     def tls_secret(self) -> str:
         """The name of the secret that holds the certificate of its host."""
         return f"{self.name}-tls"
+
+
+def after(deployment: Deployment, *inside: str) -> tuple[Comment, ...]:
+    """Return comments as `Exported.after` does."""
+    lines = (shlex.join((*inside, *words)) for words in deployment.command.then)
+    return tuple(say("Once it listens: {command}", command=line) for line in lines)
 
 
 def exported(deployment: Deployment, settings: ExportSettings) -> Exported:

@@ -6,8 +6,8 @@ cache folder, and the key comes from a file that only root reads.
 
 from __future__ import annotations
 
-import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from gyakusan.engines.deployment import Deployment
@@ -15,7 +15,10 @@ from gyakusan.engines.service_files import EVERYWHERE, has_systemd, unit_argumen
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.exports.settings import (
     REMOTE,
+    Comment,
     ExportSettings,
+    Written,
+    after,
     check,
     check_fetchable,
     check_one_machine,
@@ -23,6 +26,7 @@ from gyakusan.exports.settings import (
     listening,
     service_name,
 )
+from gyakusan.message import say
 
 HARDENED = (
     "DynamicUser=yes", "CacheDirectory={name}", "Environment=HF_HOME=%C/{name}", "Environment=LLAMA_CACHE=%C/{name}",
@@ -44,7 +48,7 @@ KEYS = "/etc/gyakusan"
 """Folder of the files with keys."""
 
 
-def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
+def system_unit(deployment: Deployment, settings: ExportSettings) -> Written:
     """Return a unit for /etc/systemd/system. Raises BadSetting for what is not one machine with systemd."""
     check(settings)
     rules, machine = deployment.rules, deployment.machine
@@ -54,15 +58,11 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
         raise BadSetting("{machine} has no systemd.", machine=machine.name, mend="Use gyakusan serve --detach.")
     folders = _own_folders(deployment)
     command = listening(deployment, settings)
-    command = rules.with_host(command, EVERYWHERE) if settings.open else command
+    command = rules.with_host(command, EVERYWHERE) if settings.lan else command
     name = service_name(deployment.name)
     found = shutil.which(command.argv[0])
     program = found if found is not None and not found.startswith(HIDDEN) else None
     lines = [
-        f"# Goes to /etc/systemd/system/{name}.service; then: systemctl enable --now {name}.service",
-        *([] if program else [f"# {command.argv[0]} has to be in {PROGRAMS}: it is not here, or in a home folder."]),
-        *([f"# First: mkdir -p {KEYS}; (umask 077; echo {key}=$(openssl rand -hex 32) > {KEYS}/{name}.env)"] if key else []),
-        *(f"# Once it listens: {shlex.join(words)}" for words in deployment.command.then),
         "[Unit]", f"Description=gyakusan: {name}", "Wants=network-online.target", "After=network-online.target", "",
         "[Service]", f"ExecStart={' '.join(map(unit_argument, (program or f'{PROGRAMS}/{command.argv[0]}', *command.argv[1:])))}",
         *(f"Environment={unit_word(f'{k}={v}')}" for k, v in command.environment.items()),
@@ -73,7 +73,23 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
         *([GROUPS] if machine.gpus else ["PrivateDevices=yes", "ProtectClock=yes"]), "", "[Install]",
         "WantedBy=multi-user.target",
     ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return tuple(_head(deployment, command.argv[0], name, key, here=program is not None)), "\n".join(lines) + "\n"
+
+
+def _head(deployment: Deployment, program: str, name: str, key: str, *, here: bool) -> Iterator[Comment]:
+    """Yield what is to be done before and after. program: the server's; here: a unit can see it."""
+    yield say(
+        "Goes to {place}; then: {command}",
+        place=f"/etc/systemd/system/{name}.service", command=f"systemctl enable --now {name}.service",
+    )  # fmt: skip
+    if not here:
+        yield say(
+            "{program} has to be in {folder}: it is not here, or in a home folder.", program=program, folder=PROGRAMS
+        )
+    if key:
+        made = f"mkdir -p {KEYS}; (umask 077; echo {key}=$(openssl rand -hex 32) > {KEYS}/{name}.env)"
+        yield say("First: {command}", command=made)
+    yield from after(deployment)
 
 
 def _own_folders(deployment: Deployment) -> tuple[str, ...]:

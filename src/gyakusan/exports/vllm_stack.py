@@ -12,7 +12,7 @@ from typing import Any
 
 from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import NEW_KEY, Exported, gpu_resource, pod_memory
+from gyakusan.exports.settings import NEW_KEY, Exported, Written, gpu_resource, pod_memory
 from gyakusan.units import GIB, MIB
 
 ENGINE = "vllm"
@@ -30,7 +30,7 @@ CACHING = "--enable-prefix-caching"
 """The option that is on where nobody says otherwise."""
 
 
-def values(server: Exported) -> str:
+def values(server: Exported) -> Written:
     """Return the values as YAML. Raises BadSetting for another server than vLLM, and for several nodes."""
     image, _, tag = server.container.image.rpartition(":")
     if not image.startswith(f"{ENGINE}/"):
@@ -56,7 +56,7 @@ def values(server: Exported) -> str:
         "helm repo add vllm https://vllm-project.github.io/production-stack",
         f"helm install {server.name} vllm/vllm-stack -f values.yaml",
     )  # fmt: skip
-    return "".join(f"# {step}\n" for step in steps) + documents({"servingEngineSpec": spec})
+    return steps, documents({"servingEngineSpec": spec})
 
 
 def _config(words: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from msgspec import Struct, field, structs
 
 from gyakusan.doors.files import expanded
 from gyakusan.engines.downloads import Loaded, Skipped, index_file, is_projector, loaded_files
-from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError
+from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError, Unreachable
 from gyakusan.fetching import pull
 from gyakusan.fetching.copies import hub_caches
 from gyakusan.fetching.find import Found, find, weights_of
@@ -81,6 +81,7 @@ class Got(Struct, frozen=True):
     checked: True if every fetched file has the checksum that the hub lists
     seconds: the fetching took [s]
     missing: bytes that would be fetched, 0 if all is here [B]
+    by_catalogue: True if the hub could not be asked: the size is the catalogue's, of the weights alone
     """
 
     state: State
@@ -94,6 +95,7 @@ class Got(Struct, frozen=True):
     checked: bool = False
     seconds: float = 0.0
     missing: int | None = 0
+    by_catalogue: bool = False
 
 
 class Getter(Struct, frozen=True):
@@ -120,21 +122,32 @@ class Getter(Struct, frozen=True):
         if found is not None:
             return _here(wanted, found)
         if self.offline or (hub.offline() and wanted.repository is not None):
-            if self.dry_run and wanted.bytes is not None:  # the catalogue knows the size
-                program = "Ollama" if wanted.repository is None else "Hugging Face"
-                return Got("planned", wanted, program, None, (), wanted.bytes, missing=wanted.bytes)
+            if self.dry_run and wanted.bytes is not None:
+                return self._by_catalogue(wanted)
             raise SourceError(
                 "The files of {name} are not on this computer, and the network is switched off.", name=wanted.reference,
                 mend="Leave out --offline (or HF_HUB_OFFLINE).",
             )  # fmt: skip
         if wanted.repository is None:
             return self._pull(wanted)
-        ask = self._ask(wanted, wanted.repository)
+        try:
+            ask = self._ask(wanted, wanted.repository)
+        except Unreachable:
+            if not self.dry_run or wanted.bytes is None:
+                raise
+            return self._by_catalogue(wanted)
         self.on_ask(ask)
         if self.dry_run:
             return _planned(ask)
         _check_room(ask)
         return self._fetch(ask)
+
+    def _by_catalogue(self, wanted: Wanted) -> Got:
+        """Return what would be fetched where the hub cannot be asked: the weights, by the size that the catalogue knows."""
+        program = (
+            "Ollama" if wanted.repository is None else "Hugging Face" if self.to is None else str(expanded(self.to))
+        )
+        return Got("planned", wanted, program, None, (), wanted.bytes, missing=wanted.bytes, by_catalogue=True)
 
     def _ask(self, wanted: Wanted, repository: hub.Repository) -> Ask:
         """Ask the hub for the list of files, and choose those that a server loads."""

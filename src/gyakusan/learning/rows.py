@@ -101,8 +101,8 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def crowded(self) -> bool:
-        """True where others took so much of a CPU that its speed tells of them. A bandwidth is the highest that was seen."""
-        return self.cores > 0 and is_crowded(self.busy) and self.quantity != "bandwidth"
+        """True where others took so much of a CPU, or of its RAM, that the figure tells of them."""
+        return self.cores > 0 and is_crowded(self.busy)
 
     @property
     def setting(self) -> tuple[str, str, int, int, int, bool]:

@@ -12,7 +12,7 @@ from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.learning.rows import Quantity, Row
-from gyakusan.load_testing.conditions import Conditions, busy_cores, observed_with
+from gyakusan.load_testing.conditions import Conditions, OtherPrograms, busy_cores, observed_with
 from gyakusan.load_testing.connection import Target
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.endpoint import target_of
@@ -124,7 +124,10 @@ def calibrate(
     busy = busy_cores()
     first = plan(None)
     machine = first.machine
+    others = OtherPrograms()
     speed = ram_bandwidth(machine.cores or os.cpu_count() or 1, RAM_SECONDS)
+    busy = max((b for b in (busy, others.cores) if b is not None), default=None)
+    copying = Conditions(busy, os.cpu_count() or 1)
     known_before = machine.host.bandwidth if machine.host is not None else None
     asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
     result, meanwhile = _measured(asked, quick, onlooker) if target is None else _loaded(target, quick, onlooker)
@@ -133,11 +136,11 @@ def calibrate(
     found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
     if result.interrupted:
         return found
-    ram = _ram_row(machine, known_before or ASSUMED_RAM, speed, seen)
+    ram = _ram_row(machine, known_before or ASSUMED_RAM, speed, copying)
     before = _said(asked, result)
     learnt = learn([ram, *rows_of(asked, result, seen, "calibrate")])
     after = _said(asked, result)
-    figures = (_ram_figure(ram, known.bandwidth(ram.device) or speed), *_figures(result, before, after))
+    figures = (_ram_figure(ram, known.bandwidth(ram.device) or ram.predicted), *_figures(result, before, after))
     return replace(found, figures=figures, learnt=learnt)
 
 
@@ -205,5 +208,6 @@ def _ram_figure(row: Row, value: float) -> CalibratedFigure:
     def exactly(value: float, spread: float, basis: str) -> Estimate:
         return Estimate(value, value / spread, value * spread, basis, "ram", None)  # type: ignore[arg-type]
 
-    before, now = exactly(row.predicted, 2.0, "assumed"), exactly(value, 1.0, "measured_here")
+    before = exactly(row.predicted, 2.0, "assumed")
+    now = before if value == row.predicted else exactly(value, 1.0, "measured_here")
     return CalibratedFigure("bandwidth", 0, 0, "B/s", before, row.measured, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import ceil
 
 from gyakusan.load_testing.result import Distribution, StepResult
 from gyakusan.load_testing.workload import MOST_USERS, Objective, Step
@@ -63,6 +64,12 @@ def most_held(results: Sequence[StepResult], objectives: Sequence[Objective]) ->
     """Return the largest load below every one that breaks a limit, None if there is none."""
     bad = min((load(r.step) for r in results if not holds(r, objectives)), default=float("inf"))
     return max((load(r.step) for r in results if holds(r, objectives) and load(r.step) < bad), default=None)
+
+
+def longer_seconds(late: Sequence[StepResult]) -> int:
+    """Return a time of a load in which each person gets a few answers of those that came too late: three of the longest [s]."""
+    longest = max(((s.e2e.largest or 0.0) if s.e2e is not None else 0.0 for s in late), default=0.0)
+    return 10 * ceil(max(3 * longest, 2 * max(s.seconds for s in late)) / 10)
 
 
 def bend(results: Sequence[StepResult]) -> StepResult | None:

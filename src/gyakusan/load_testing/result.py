@@ -81,7 +81,7 @@ class StepResult:
     itl: time between pieces of a stream
     e2e: time of a whole answer
     each: answer tokens a second of one person, from the first token on [tokens/s]
-    all: answer tokens a second of everybody, over the whole time [tokens/s]
+    all: answer tokens a second of everybody, over the whole time; None if no piece came within it [tokens/s]
     prefill: prompt tokens a second of one request; by the server's timings, else prompt over time to the first token
         [tokens/s]
     request_rate: answers a second [1/s]
@@ -121,6 +121,11 @@ class StepResult:
             return self.each
         ends = (None if end is None or end <= 0 else 1 / end for end in (middle.high, middle.low))
         return Figure(1 / middle.value, *ends)
+
+    @property
+    def ended_late(self) -> bool:
+        """True where answers came, and none of them ended within the time of the load."""
+        return bool(self.requests) and self.request_rate == 0
 
     @property
     def failed(self) -> int:

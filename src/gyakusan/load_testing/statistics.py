@@ -153,6 +153,7 @@ def _ratio(pairs: FloatArray) -> Figure:
 def throughput(counted: Sequence[RequestRecord], begun: float, ended: float) -> Figure | None:
     """Return the tokens a second of everybody; an answer that reaches beyond the end counts by its pieces [tokens/s].
 
+    None where every piece came after the end: then nothing is known of it.
     The confidence comes from how the parts of the step differ.
     """
     seconds = ended - begun
@@ -164,6 +165,8 @@ def throughput(counted: Sequence[RequestRecord], begun: float, ended: float) -> 
         if len(r.arrivals):
             inside = np.histogram(np.frombuffer(r.arrivals), edges)[0]
             slices += inside * ((r.completion_tokens or 0) / len(r.arrivals))
+    if not slices.any():
+        return None
     rates = slices / (seconds / SLICES)
     found = bootstrap(rates, lambda x: x.mean(axis=-1))
     return found if len(counted) >= SLICES else Figure(found.value)

@@ -62,7 +62,7 @@ def accuracy_memory(*, engine: str | None = None) -> MemoryAccuracy:
     if engine is not None:
         chosen = tuple(s for s in sections if _plain(s.engine) == _plain(engine))
         if not chosen:
-            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}))
+            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}), choices=True)
         sections = chosen
     return MemoryAccuracy(sections)
 

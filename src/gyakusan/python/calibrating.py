@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, SourceError
 from gyakusan.message import say
 from gyakusan.python.answer import Answer
 
@@ -47,11 +48,13 @@ class Measurements(Answer):
     action: exported, imported or forgotten
     count: rows
     learnt: what an import kept and refused, None for the others
+    ram: rows of the RAM among those that were forgotten
     """
 
     action: str
     count: int
     learnt: Learnt | None = None
+    ram: int = 0
 
     def document(self) -> MeasurementsJson:
         """Return the document of `gyakusan calibrate import --json` and its likes."""
@@ -127,7 +130,10 @@ def forgotten() -> Measurements:
     """Forget all measurements. Raises SourceError."""
     from gyakusan.learning import store
 
-    return Measurements("forgotten", store.forget())
+    ram = 0
+    with contextlib.suppress(SourceError):  # what cannot be read is forgotten all the same
+        ram = sum(r.quantity == "bandwidth" for r in store.read())
+    return Measurements("forgotten", store.forget(), ram=ram)
 
 
 def _small_model(bandwidth: str | None) -> Deployment:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
+from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName, unknown
 from gyakusan.message import Listed, Message, quoted, say
 from gyakusan.python.answer import Answer
 
@@ -183,11 +183,23 @@ def catalog_show(name: str) -> CatalogRecord:
         try:
             models.entry_of(name)
         except UnknownName as other:
-            raise (other if "candidates" in other.message.facts else error) from None
+            raise _nearer(name, error, other) from None
         raise
     if entry.kind == "device":
         return CatalogRecord(entry, devices.record_of(entry, devices.DeviceRecord))
     return CatalogRecord(entry, devices.record_of(entry, devices.MachineRecord))
+
+
+def _nearer(name: str, device: UnknownName, model: UnknownName) -> UnknownName:
+    """Return the error that has names to offer, of devices first unless the text begins names of models."""
+    if "candidates" in model.message.facts:
+        return model
+    if device.message.facts.keys() & {"near", "candidates", "sizes"}:
+        return device
+    if "near" in model.message.facts:
+        return model
+    where = say("The names: gyakusan catalog list models, gyakusan catalog list devices")
+    return unknown(say("device or model"), name, (), otherwise=where.template)
 
 
 def catalog_sources() -> Sources:

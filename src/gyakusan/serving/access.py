@@ -7,7 +7,6 @@ import ipaddress
 import os
 import re
 import secrets
-import shlex
 import socket
 import tempfile
 import urllib.parse
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from gyakusan import posix
 from gyakusan.catalog.places import state
+from gyakusan.doors.shell import shell_word
 from gyakusan.doors.text import line, shortened
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.message import quoted, say
@@ -71,10 +71,10 @@ def curl_line(url: str, body: str, key_path: Path | None, certificate: Path | No
 
     body: JSON of the request; certificate: file by which a self-signed server is known; keyed: it asks for a key
     """
-    shown = f"${KEY_VARIABLE}" if key_path is None else f"$(cat {shlex.quote(str(key_path))})"
+    shown = f"${KEY_VARIABLE}" if key_path is None else f"$(cat {shell_word(str(key_path))})"
     header = f' -H "Authorization: Bearer {shown}"' if keyed else ""
     quoted = body.replace("'", "'\\''")
-    known = "" if certificate is None else f"--cacert {shlex.quote(str(certificate))} "
+    known = "" if certificate is None else f"--cacert {shell_word(str(certificate))} "
     return f"curl {known}{url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
 
 

@@ -234,6 +234,11 @@ def growing_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str],
     }
 
 
+def most_memory(deployment: Deployment | ModelGroup) -> float:
+    """Return planned memory once all that grows with use has reached its limit, on all devices [B]."""
+    return sum((planned_memory(deployment) | growing_memory(deployment)).values())
+
+
 def _lines(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], list[Line]]:
     """Return the lines of the ledgers that hold anything, now or with use, by device and part."""
     asked = [m.asked for m in deployment.worst] if isinstance(deployment, ModelGroup) else [deployment]

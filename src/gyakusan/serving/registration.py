@@ -16,7 +16,7 @@ from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving import running_servers
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.live import Live, Teller
-from gyakusan.serving.model_group import ModelGroup
+from gyakusan.serving.model_group import ModelGroup, most_memory
 from gyakusan.serving.running_servers import ComparedBuffer, RunningServer, ServedModel
 
 _ATTEMPTS = 10
@@ -39,6 +39,7 @@ def entry_of(name: str, asked: Deployment, key_file: str | Path | None, log_file
         users=int(asked.load.users),
         context=int(asked.load.context),
         bytes=sum(float(a.total) for a in accounts),
+        most_bytes=most_memory(asked),
         log_file=None if log_file is None else str(log_file.absolute()),
         source=asked.model.source.removeprefix(CATALOGUE),
         planned=_planned(asked),
@@ -73,6 +74,7 @@ def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, lo
         planned=None,
         users=group.users,
         bytes=group.bytes,
+        most_bytes=most_memory(group),
         models=models,
         models_max=group.models_max,
     )

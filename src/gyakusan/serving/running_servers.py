@@ -20,7 +20,9 @@ from msgspec import Struct
 from gyakusan import posix
 from gyakusan.catalog.places import state, write_private
 from gyakusan.doors import files
+from gyakusan.doors.shell import shell_word
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, ServerError, did_you_mean
+from gyakusan.message import quoted
 
 FOLDER, LOGS = "servers", "logs"
 """In the state folder: entries, and the servers' logs."""
@@ -31,7 +33,7 @@ ENDING = 20.0
 NAME = re.compile(r"(?![.-])[\w.-]{1,64}")
 """A name that is a file name and a word of a shell."""
 _ATTEMPTS = 1000
-_MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50}
+_MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50, "most_bytes": 2.0**50}
 """No server has as many people, tokens of context and bytes of memory: an entry that says so does not know."""
 
 
@@ -88,6 +90,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     users: people who are served at once
     context: of each of them [tokens]
     bytes: memory that is planned for it, on all devices [B]
+    most_bytes: the most that was planned, with what grows with use; None where nobody wrote it down [B]
     log_file: file with its log
     started: when it was started, UTC, ISO 8601
     computer: name of the computer on which it runs, "" where nobody wrote it down
@@ -118,6 +121,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     users: int = 0
     context: int = 0
     bytes: float = 0.0
+    most_bytes: float | None = None
     log_file: str | None = None
     started: str = ""
     computer: str = ""
@@ -173,21 +177,24 @@ def is_elsewhere(entry: RunningServer) -> bool:
 def find_running(name: str | None) -> RunningServer:
     """Return the server of a name; None = the only one that runs. Raises BadReference."""
     known = running()
+    if not known and "://" not in (name or ""):
+        raise nothing_runs()
     if name is None:
         if len(known) == 1:
             return known[0]
-        if known:
-            names = ", ".join(e.name for e in known)
-            raise BadReference("Several servers run: {names}.", names=names, mend="Name one of them.")
-        raise nothing_runs()
-    found = next((e for e in known if e.name == name), None)
-    if found is None:
-        if not known:
-            raise nothing_runs()
-        near = ", ".join(did_you_mean(name, [e.name for e in known]) or [e.name for e in known])
+        names = ", ".join(e.name for e in known)
+        raise BadReference("Several servers run: {names}.", names=names, mend="Name one of them.")
+    found = next((e for e in known if name in (e.name, e.url, e.url.removesuffix("/v1"))), None)
+    if found is None and "://" in name:
         raise BadReference(
-            "No running server is called {name}.", name=f'"{name[:80]}"', near=near,
-            mend="These run: {near}. All of them: gyakusan ps",
+            "Only servers that gyakusan started are known here, and none of them has the address {url}.",
+            url=name[:200], mend="What another server does: {command}", command=f"gyakusan watch {shell_word(name[:200])}",
+        )  # fmt: skip
+    if found is None:
+        all_ = [e.name for e in known]
+        raise BadReference(
+            "No running server is called {name}.", name=quoted(name, 80, mark='"'),
+            near=", ".join(did_you_mean(name, all_) or all_), mend="These run: {near}. All of them: gyakusan ps",
         )  # fmt: skip
     return found
 
@@ -203,7 +210,7 @@ def check_name(name: str) -> None:
     """Raise BadSetting for a name that no server can have, or that a running one has."""
     if not NAME.fullmatch(name):
         raise BadSetting(
-            "{name} cannot name a server.", name=f'"{name[:80]}"', mend="Use letters, digits, dots, - and _."
+            "{name} cannot name a server.", name=quoted(name, 80, mark='"'), mend="Use letters, digits, dots, - and _."
         )
     if any(e.name == name for e in running()):
         raise _taken(name)
@@ -248,10 +255,7 @@ def _reserved(wanted: str) -> tuple[str, Path]:
             continue
         except OSError as error:
             raise _unwritten(path, error) from error
-        with (
-            contextlib.suppress(OSError),
-            os.fdopen(handle, "w") as file,
-        ):  # on a full disk the name is kept for a moment
+        with contextlib.suppress(OSError), os.fdopen(handle, "w") as file:  # a full disk: the name is kept for a moment
             file.write(mine)
         return name, path
     raise ServerError("Too many servers have this name.", mend="Give another --name.")
@@ -282,13 +286,8 @@ def live_path(name: str) -> Path:
 def here(entry: RunningServer) -> RunningServer:
     """Return an entry with this process as the one that looks after the server."""
     pid = os.getpid()
-    return msgspec.structs.replace(
-        entry,
-        pid=pid,
-        process_start=posix.process_start(pid),
-        computer=socket.gethostname(),
-        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    )
+    began, now = posix.process_start(pid), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return msgspec.structs.replace(entry, pid=pid, process_start=began, computer=socket.gethostname(), started=now)
 
 
 def claim(entry: RunningServer) -> None:
@@ -370,16 +369,17 @@ def _read(path: Path) -> RunningServer | None:
         return None
     if told.pid == 0 and told.process_start:  # edited by hand: no process began with this number
         return None
-    unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
+    unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= (getattr(told, k) or 0) < most}
     return msgspec.structs.replace(told, name=path.stem, **unknown)
 
 
 def _taken(name: str) -> BadSetting:
     mend = "Talk to it: gyakusan chat {name}. Give another --name, or end it: gyakusan stop {name}"
     url = next((e.url for e in running() if e.name == name), "")
+    called = quoted(name, 80, mark='"')
     if url:
-        return BadSetting("A server called {name} runs already: {url}", name=name, url=url, mend=mend)
-    return BadSetting("A server called {name} runs already.", name=name, mend=mend)
+        return BadSetting("A server called {called} runs already: {url}", called=called, name=name, url=url, mend=mend)
+    return BadSetting("A server called {called} runs already.", called=called, name=name, mend=mend)
 
 
 def _owned(name: str, path: Path) -> BadSetting:
@@ -388,7 +388,7 @@ def _owned(name: str, path: Path) -> BadSetting:
     if entry is None or not is_elsewhere(entry):
         return _taken(name)
     return BadSetting(
-        "A server called {name} runs on {computer}.", name=name, computer=entry.computer, file=str(path),
+        "A server called {name} runs on {computer}.", name=quoted(name, 80, mark='"'), computer=entry.computer, file=str(path),
         mend="Give another --name; if that computer is gone, remove {file}.",
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ The key itself is in none of them: a variable names it, or the place where the p
 from __future__ import annotations
 
 import json
-import shlex
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
 
@@ -71,7 +71,7 @@ def key_command(endpoint: Endpoint, key: Key) -> str:
     """Return the command with which a program gets the key, "" where its text reads the key itself or there is none."""
     print_key = f'printf %s "{key_words(endpoint)}"'
     if endpoint.key_file is not None:
-        print_key = f"cat {shlex.quote(str(endpoint.key_file))}"
+        print_key = f"cat {shell_word(str(endpoint.key_file))}"
     if not has_key(endpoint) or not key:
         return ""
     if key == "variable":
@@ -89,7 +89,7 @@ def has_key(endpoint: Endpoint) -> bool:
 def key_words(endpoint: Endpoint) -> str:
     """Return the words of a shell that stand for the key inside double quotes."""
     if endpoint.key_file is not None:
-        return f"$(cat {shlex.quote(str(endpoint.key_file))})"
+        return f"$(cat {shell_word(str(endpoint.key_file))})"
     return f"${KEY_VARIABLE}"
 
 
@@ -97,9 +97,9 @@ def curl(endpoint: Endpoint, model: str) -> str:
     """Return one line that asks one question."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": PROMPTS[0]}], "max_tokens": 64})
     header = f' -H "Authorization: Bearer {key_words(endpoint)}"' if has_key(endpoint) else ""
-    url = shlex.quote(f"{endpoint.url}/chat/completions")
-    known = f"--cacert {shlex.quote(str(endpoint.certificate))} " if endpoint.certificate is not None else ""
-    return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shlex.quote(body)}"
+    url = shell_word(f"{endpoint.url}/chat/completions")
+    known = f"--cacert {shell_word(str(endpoint.certificate))} " if endpoint.certificate is not None else ""
+    return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shell_word(body)}"
 
 
 def curl_elsewhere(endpoint: Endpoint, model: str) -> str:
@@ -152,7 +152,7 @@ def _open_webui(endpoint: Endpoint) -> str:
     reach a server that listens on 127.0.0.1 only; for others see docs.vllm.ai, deployment/frameworks/open-webui.
     """
     key = f'"{key_words(endpoint)}"' if has_key(endpoint) else NO_KEY
-    url = shlex.quote(endpoint.url)
+    url = shell_word(endpoint.url)
     host = urllib.parse.urlsplit(endpoint.url).hostname or ""
     if is_loopback(host):
         return (

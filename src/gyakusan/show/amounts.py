@@ -46,6 +46,13 @@ class Amounts(Struct, frozen=True):
         """
         return Message(CURRENCY_TEXTS[self.currency], {"n": self.figure(yen)})
 
+    def tariff(self, price: Money) -> Message:
+        """Return a price of one unit, e.g. of a kWh, in this currency with three digits: "0.196 USD"; as given without a rate."""
+        amount = self.rates.convert(price.amount, price.currency, self.currency)
+        if amount is None or price.currency == self.currency:
+            return money_words(price)
+        return Message(CURRENCY_TEXTS[self.currency], {"n": f"{amount:,.3g}"})
+
 
 def money_words(money: Money) -> Message:
     """Return an amount as it was given: "31 yen", "0.15 USD"."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
@@ -108,7 +108,7 @@ def _verdict(result: BenchResult) -> Verdict:
             sentences.append(
                 say("{inside} of {count} figures lie *inside* what was predicted.", inside=inside, count=count)
             )
-    tone: Tone = "doubt" if result.outside else "fits"
+    tone: Tone = "doubt" if result.outside or _late(result) else "fits"
     return Verdict(tuple(sentences), tone=tone)
 
 
@@ -205,7 +205,7 @@ def _table(result: BenchResult) -> Table:
         row += [f"{s.step.shape.prompt:,}", f"{s.step.shape.answer:,}"] if mixed else []
         row += [
             _plus_minus(s.each),
-            figure_words(s.all),
+            figure_words(s.all if s.all and s.all.value else None),  # 0: kept before it was None
             _time(_middle(s.ttft)),
             _time(_slowest(s.ttft)),
             figure_words(s.prefill),
@@ -284,6 +284,11 @@ def _notes(result: BenchResult) -> Iterator[Message]:
         )
     yield from _failures(result)
     ours = result.source == "gyakusan"
+    if late := _late(result):
+        yield say(
+            "No answer ended within the {n} s of a load: measure longer, --seconds {longer}.",
+            n=f"{late[0].seconds:.0f}", longer=ramp.longer_seconds(late),
+        )  # fmt: skip
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
         yield say("The server does not count tokens (no usage in its answers): speeds in tokens/s are not known.")
     scatter = max((s.scatter or 0 for s in result.steps), default=0)
@@ -310,6 +315,11 @@ def _notes(result: BenchResult) -> Iterator[Message]:
         )  # fmt: skip
 
 
+def _late(result: BenchResult) -> list[StepResult]:
+    timed = result.source == "gyakusan" and result.limit is None
+    return [s for s in result.steps if timed and s.ended_late]
+
+
 def _failures(result: BenchResult) -> Iterator[Message]:
     found = [f for s in result.steps for f in s.failures]
     for kind, status in dict.fromkeys((f.kind, f.status) for f in found):
@@ -328,7 +338,7 @@ def _kept(result: BenchResult, measured: bool, again: Sequence[str]) -> Tree:
         return ()
     until: tuple[Words, ...] = ()
     if measured and not result.objectives and result.endpoint:
-        until = (whole(f'gyakusan bench {shlex.join(again or (result.endpoint,))} --until "ttft<1s"'),)
+        until = (whole(f'gyakusan bench {shell_words(again or (result.endpoint,))} --until "ttft<1s"'),)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
 

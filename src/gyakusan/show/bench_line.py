@@ -40,10 +40,17 @@ def _line(
         "{title}  {who}, {time} | {each} tokens/s each | first {first} s | {failed}",
         title=title,
         who=people(users) if users else say("{rate} requests/min", rate=short_words(60 * rate)),
-        time=say("{now} s", now=f"{seconds:.0f}")
-        if limit is None
-        else say("{now} of {all} s", now=f"{seconds:.0f}", all=f"{limit:.0f}"),
+        time=_time(seconds, limit),
         each="?" if each is None else speed_words(each),
         first="?" if first is None else seconds_words(first),
         failed=say("no error") if not failed else say("{n} failed", n=f"{failed:,}"),
     )
+
+
+def _time(seconds: float, limit: float | None) -> Message:
+    """Return how much of a load's time is over; after it no request is sent, and those under way end."""
+    if limit is None:
+        return say("{now} s", now=f"{seconds:.0f}")
+    if seconds > limit:
+        return say("waiting for the last answers, {now} s", now=f"{seconds:.0f}")
+    return say("{now} of {all} s", now=f"{seconds:.0f}", all=f"{limit:.0f}")

@@ -9,7 +9,7 @@ from gyakusan.load_testing.result import BenchResult, Comparison, StepResult
 from gyakusan.message import Message, say
 from gyakusan.show.bench import comparison_label
 from gyakusan.show.charts.intervals import Interval, intervals
-from gyakusan.show.charts.lines import Line, chart
+from gyakusan.show.charts.lines import WIDTH, Line, chart
 from gyakusan.show.report import Picture, Report
 from gyakusan.show.tree import Tell, Tree
 
@@ -19,7 +19,8 @@ UNIT_TEXTS = {"tokens/s": "Said and seen, tokens/s", "s": "Said and seen, second
 
 def bench_report(result: BenchResult, screen: Tree) -> Report:
     """Return the report of a bench: what each load gave, and what was predicted beside what was measured."""
-    pictures = (*_loads(result), *said_and_seen(result.comparisons))
+    loads = (p for p in _loads(result) if p.draw(str, WIDTH))  # nothing but zeros or one point is no chart
+    pictures = (*loads, *said_and_seen(result.comparisons))
     return Report(f"gyakusan bench: {result.model or result.endpoint}", screen, pictures)
 
 

@@ -33,11 +33,13 @@ def beginning(quick: bool) -> Message:
     """Return what is said before anything is measured."""
     if quick:
         return say(
-            "This takes about 40 s: SmolLM2 is loaded with 1 and {most} people. Ctrl-C ends it and keeps nothing.",
+            "This takes about 40 s, longer on a slow or busy computer: SmolLM2 is loaded with 1 and {most} people. "
+            "Ctrl-C ends it and keeps nothing.",
             most=USERS,
         )
     return say(
-        "This takes about 3 minutes: SmolLM2 is loaded with 1 and {most} people. Ctrl-C ends it and keeps nothing.",
+        "This takes about 3 minutes, longer on a slow or busy computer: SmolLM2 is loaded with 1 and {most} people. "
+        "Ctrl-C ends it and keeps nothing.",
         most=USERS,
     )
 
@@ -63,12 +65,22 @@ def table(figures: Sequence[CalibratedFigure]) -> Table:
     return Table(heads, tuple((Message(LABEL_TEXTS[f.quantity]), *_load(f), *_cells(f)) for f in figures))
 
 
-def measurements(action: str, count: int, learnt: Learnt | None, file: str = "") -> Tree:
-    """Return what was exported, imported or forgotten."""
+def measurements(action: str, count: int, learnt: Learnt | None, file: str = "", ram: int = 0) -> Tree:
+    """Return what was exported, imported or forgotten. ram: of those that were forgotten, how many are of the RAM."""
     n = f"{count:,}"
     if action == "forgotten":
         if count == 1:
             return (Text(say("Forgot 1 measurement: forecasts are the built-in ones again.")),)
+        if ram:  # a plan counts those of speeds
+            return (
+                Text(
+                    say(
+                        "Forgot {n} measurements, {ram} of them of the RAM: forecasts are the built-in ones again.",
+                        n=n,
+                        ram=f"{ram:,}",
+                    )
+                ),
+            )
         return (Text(say("Forgot {n} measurements: forecasts are the built-in ones again.", n=n)),)
     if action == "exported":
         file = whole(file)

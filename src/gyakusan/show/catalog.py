@@ -12,6 +12,7 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
+from gyakusan.catalog.prices import PriceRecord, price_records
 from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.device_names import short_device_name
@@ -22,8 +23,19 @@ from gyakusan.units import format_count
 Record = DeviceRecord | MachineRecord | ModelRecord
 DEVICE_TEXTS = ("device", "GB", "GB/s", "FP16", "W", "price", "released")
 MACHINE_TEXTS = ("computer", "device", "GB", "price")
-MODEL_TEXTS = ("model", "size", "context", "role", "license", "released")
+MODEL_TEXTS = ("model", "size", "context", "role", "released", "license")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
+PRICE_SOURCE_TEXTS = (
+    "GitHub file id 57971421002 (comparison table, vendor and third-party figures)",
+    "GitHub index file id 68500882445 (Chinese digest, prices of 2026-03-24)",
+    "Qiita guide to local LLMs, 2025-12-09",
+    "Zenn draft of 2026-08-29 (GitHub file id 65814044587): author's own look at the market, no primary source",
+    "derived: a complete PC of that month less the price of its card",
+    "hand-made GPU market file with a link per figure",
+    "recalled: price of a common power supply",
+    "rule of thumb, derived from parts lists and shop prices of February to September 2026",
+)
+"""Sources of prices.toml that are words and no address."""
 FIGURE_TEXTS = ("figure", "value", "source", "date")
 FIELD_TEXTS = (
     *("vendor", "kind", "backend", "sizes_gib", "bandwidth_gb_s", "released", "rule", "memory_type", "chip", "power_w"),
@@ -110,14 +122,15 @@ def _sizes(r: DeviceRecord | MachineRecord) -> str:
 
 
 def models(records: Iterable[ModelRecord]) -> Tree:
-    """Return one row for each model."""
-    return _found(Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)))
+    """Return one row for each model; its licence, which may be long, has room on wide screens only."""
+    *columns, licence = _columns(MODEL_TEXTS)
+    table = Table((*columns, structs.replace(licence, wide=True)), tuple(_model(r) for r in records))
+    return _found(table, say("Licence, files and all figures of one model: gyakusan catalog show NAME"))
 
 
 def _model(r: ModelRecord) -> tuple[Words, ...]:
-    role = say("{role} ({name})", role=Message(r.role), name=r.derived_from) if r.derived_from else Message(r.role)
     context = f"{r.trained_context:,}" if r.trained_context else "?"
-    return r.name, format_count(r.parameters), context, role, r.license or "?", r.released or "?"
+    return r.name, format_count(r.parameters), context, Message(r.role), r.released or "?", r.license or "?"
 
 
 def sources(records: Iterable[SourceRecord]) -> Tree:
@@ -136,6 +149,7 @@ def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     place = say("Your record: {file}, line {line}.", file=str(entry.file), line=entry.line)
     ours = say("Catalogue record: {file}, line {line}.", file=entry.file.name, line=entry.line)
     below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
+    below += _price_note(item)
     below.append(place if entry.own else ours)
     if item.aliases:
         below.append(say("Also: {names}", names=", ".join(item.aliases)))
@@ -163,6 +177,42 @@ def figures(item: Record) -> Iterator[tuple[str, Words, str, str]]:
     for price in getattr(item, "prices", ()):
         used = " (used)" if price.used else ""
         yield f"price{used}", amount_words(f"{price.amount:,.0f}", price.currency), price.source, price.date
+    for found in _seen_prices(item):
+        source = f"{found.product}: {found.source}" if found.product else found.source
+        yield f"price{' (used)' if found.used else ''}", _price_words(found, item), source, found.date
+
+
+def _seen_prices(item: Record) -> tuple[PriceRecord, ...]:
+    """Return the prices that plans buy from, oldest first: of a card or a computer, and of computers around the card."""
+    if not isinstance(item, DeviceRecord | MachineRecord):
+        return ()
+    return tuple(p for p in sorted(price_records(), key=lambda p: p.date) if p.of == item.name)
+
+
+def _price_words(price: PriceRecord, item: Record) -> Message:
+    """Return an amount with what it buys: a card alone, a whole computer; with its memory where several are sold."""
+    facts = {"price": amount_words(f"{price.amount:,.0f}", price.currency), "n": price.size_gib}
+    if price.product:
+        return say("{price}: whole computer", **facts)
+    if isinstance(item, DeviceRecord) and price.what == "card":
+        return (
+            say("{price}: card alone, {n} GB", **facts)
+            if len(item.sizes_gib) > 1
+            else say("{price}: card alone", **facts)
+        )
+    return say("{price}: whole computer, {n} GB", **facts)
+
+
+def _price_note(item: Record) -> tuple[Message, ...]:
+    """Return how plans choose among the prices, nothing where none is for plans."""
+    if not _seen_prices(item):
+        return ()
+    return (
+        say(
+            "Plans pay the cheapest of the newest month in the asker's currency, and convert only where it has none; a whole"
+            " computer may cost less than the card alone, and is bought in its own country."
+        ),
+    )
 
 
 def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
@@ -181,7 +231,10 @@ def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _said(source: str) -> Message:
-    """A source is quoted as it stands."""
+    """A source is quoted as it stands, if it is no sentence of ours."""
+    words = next((w for w in PRICE_SOURCE_TEXTS if source.endswith(w)), None)
+    if words is not None:
+        return Message("{product}{source}", {"product": source.removesuffix(words), "source": Message(words)})
     return Message(RECALLED_TEXTS[0]) if source == RECALLED else Message("{source}", {"source": source})
 
 

@@ -14,7 +14,7 @@ from gyakusan.planning.fleet.costs import CostTerms, full_price
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio
-from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.amounts import Amounts
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -88,7 +88,7 @@ def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
         parts += [_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause(), *charts, _table(mine, amounts)]
         parts += [Pause(), *seen] if seen else []
     if any(full_price(r, amounts.rates) is not None for r in rows):
-        parts += [Pause(), Text(price_terms(), "note")]
+        parts += [Pause(), Text(price_terms(amounts), "note")]
     return tuple(parts)
 
 
@@ -263,13 +263,13 @@ def million_head(amounts: Amounts) -> Message:
     return say("a million answer tokens, {currency}", currency=Message(amounts.head))
 
 
-def price_terms() -> Message:
+def price_terms(amounts: Amounts) -> Message:
     """Return what such prices are computed with."""
     terms = CostTerms()
     return say(
         "A million answer tokens: machine and electricity of {months} months at {tariff}/kWh, always busy.",
         months=f"{terms.months:g}",
-        tariff=money_words(terms.tariff),
+        tariff=amounts.tariff(terms.tariff),
     )
 
 

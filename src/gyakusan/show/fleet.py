@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, people, say, typed_duration
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.fleet.recommend import FleetAnswer
+from gyakusan.planning.fleet.recommend import FleetAnswer, left_out
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import sold_used_only
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
@@ -120,7 +121,7 @@ def question(answer: FleetAnswer) -> Question:
     """Return the question as it was understood, with each default that acts."""
     request = answer.request
     first, second = (say("{limits}", limits=Listed(tuple(part))) for part in (_load(request), _limits(request)))
-    return Question((first, second, terms(request)))
+    return Question((first, second, terms(request, amounts(answer))))
 
 
 def _load(request: FleetRequest) -> Iterator[Message]:
@@ -150,12 +151,12 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
         yield say("first token within {n}", n=typed_duration(plan_request.max_ttft))
 
 
-def terms(request: FleetRequest) -> Message:
-    """Return what costs are computed with."""
+def terms(request: FleetRequest, told: Amounts) -> Message:
+    """Return what costs are computed with, in the asker's currency."""
     costs_terms, given = request.terms, request.given
     facts = {
         "months": f"{costs_terms.months:g}",
-        "tariff": money_words(costs_terms.tariff),
+        "tariff": told.tariff(costs_terms.tariff),
         "hours": f"{costs_terms.hours:g}",
     }
     usual = not given & {"months", "tariff", "hours", "upkeep", "pue"}
@@ -293,6 +294,7 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
     """Yield what stands before the replicas, and what the answer rests on."""
     if (prices := price_note([p.plan.offer for p in answer.plans])) is not None:
         yield prices
+    yield from _keys(answer)
     if any(p.replicas > 1 for p in answer.plans):
         yield say("In front: a balancer by fewest open requests, with sticky conversations.")
     if any(p.nodes > 1 for p in answer.plans):
@@ -302,6 +304,20 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
         )
     if not all(p.commands for p in answer.plans):
         yield address_missing()
+
+
+def _keys(answer: FleetAnswer) -> Iterator[Message]:
+    """Yield how people at other computers are let in where the server has no key, and which servers were left out for that."""
+    for name in dict.fromkeys(p.plan.engine for p in answer.plans if not p.key_variable):
+        yield say("{engine} has no API key: gyakusan serve asks for one before it.", engine=name)
+        if (known := engine(name).CAVEAT) is not None:
+            yield known
+    if left := left_out(answer):
+        yield say(
+            "Only servers with an API key, for people at other computers: {engines} is left out, which plan may propose;"
+            " --engine takes it, behind gyakusan serve.",
+            engines=", ".join(left),
+        )
 
 
 def address_missing() -> Message:

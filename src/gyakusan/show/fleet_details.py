@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gyakusan.engines.front_line import served_source
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Message, duration, people, say
 from gyakusan.planning.fleet import costs
@@ -11,7 +12,7 @@ from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.request.money import CURRENCY_TEXTS
-from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.amounts import Amounts
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
@@ -39,6 +40,7 @@ def details(answer: FleetAnswer, number: int, servers: Sequence[Service]) -> Tre
         Fact(say("quality"), (_quality(plan),)),
         *_money(answer, plan),
         Fact(say("failure"), (failure(plan),)),
+        *_network(servers),
     )
     return (
         Verdict((title,)),
@@ -53,6 +55,20 @@ def details(answer: FleetAnswer, number: int, servers: Sequence[Service]) -> Tre
     )
 
 
+def _network(servers: Sequence[Service]) -> Iterator[Fact]:
+    """Yield where people at other computers reach a machine, and its key."""
+    if not servers:
+        return
+    facts = {"port": servers[0].port, "file": whole(KEY_FILE), "engine": servers[0].engine}
+    if servers[0].variable:
+        told = say("every address, port {port}; the first start makes the key, in {file}", **facts)
+    else:
+        told = say(
+            "every address, port {port}: gyakusan before {engine}; the first start makes the key, in {file}", **facts
+        )
+    yield Fact(say("network"), (told,))
+
+
 def _commands(servers: Sequence[Service]) -> Tree:
     """Return how each machine of one replica starts its server."""
     several = len(servers) > 1
@@ -64,7 +80,12 @@ def start_notes(plan: FleetPlan, servers: Sequence[Service]) -> Iterator[Message
     if not servers:
         yield address_missing()
         return
-    if servers[0].keyed:
+    if not servers[0].variable:
+        source, name = served_source(plan.plan.deployment), plan.plan.engine
+        yield say("First on each machine: {command}", command=f"gyakusan get {source} --engine {name}")
+        if plan.plan.deployment.thinking_words:
+            yield say("gyakusan serve leaves thinking to the model: clients ask for it with each request.")
+    if plan.machines > 1:
         yield say(
             "The first machine makes {file}: copy it to the others before they start, for all need the same key.",
             file=whole(KEY_FILE),
@@ -178,7 +199,7 @@ def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) ->
         "{mean} W x {hours} h x {tariff}/kWh = {amount} a month",
         mean=f"{(month.watts or 0.0) * terms.pue:,.0f}",
         hours=f"{terms.hours * costs.DAYS_PER_MONTH:.0f}",
-        tariff=money_words(terms.tariff),
+        tariff=told.tariff(terms.tariff),
         amount=told.words(month.power),
     )
     yield say(

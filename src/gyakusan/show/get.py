@@ -43,6 +43,8 @@ def _verdict(got: Got) -> Message:
     }
     if got.state == "planned":
         missing = "?" if got.missing is None else whole(gigabytes(got.missing, up=True))
+        if got.by_catalogue:
+            return say("{name} would be fetched: {size} by the catalogue; the hub could not be asked.", **told)
         return say("{name} would be fetched: {missing} of {size}.", **told, missing=missing)
     if got.state == "here":
         return say("{name} is here already: {size}, kept by {program}.", **told)

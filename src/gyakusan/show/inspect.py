@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from gyakusan.core.ledger import Account, Ledger
+from gyakusan.core.load import Load
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines.deployment import Deployment
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.capacity import MOST_USERS, Capacity
+from gyakusan.planning.predict.speed import TurnShape
+from gyakusan.planning.predict.speed_inputs import host_bandwidth
 from gyakusan.planning.predict.ways import Way
 from gyakusan.show import assessment, ledger, ways
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Tree, Verdict, Words, whole
@@ -20,6 +23,8 @@ from gyakusan.units import GIB
 
 SAID_ELSEWHERE = ("The computer's RAM is unknown, so it is not checked.",)
 """Notes of engines that the screen says in another place."""
+HALF = (40, 60)
+"""A context that is so full where an answer begins is called half full. [%]"""
 
 
 class Inspected(Struct, frozen=True):
@@ -176,21 +181,33 @@ def _question(found: Inspected) -> Question:
     d, load = found.deployment, found.value.load
     engine = whole(f"{found.value.engine.name} {found.value.engine.version}")
     facts = {
-        "users": people(int(load.users)), "context": _context(found, half=False), "prompt": f"{found.judged.turn.prompt:,.0f}",
+        "users": people(int(load.users)), "context": _context(found), "prompt": f"{found.judged.turn.prompt:,.0f}",
         "quantization": format_name(d.quantization), "engine": engine, "cache": whole(d.cache_type),
     }  # fmt: skip
     if not d.model.memory:
         return Question((say("{users} x {context}, {quantization}, {engine}", **facts),))
     if found.value.fit != "fits" or found.refusals:
         return Question((say("{users} x {context}, {quantization}, {engine}, KV cache {cache}", **facts),))
-    facts["context"] = _context(found, half=True)
+    facts["context"] = _context(found, used=_used(found.judged.turn, found.value.load))
     return Question((say("{users} x {context}, prompts of {prompt}, {engine}, KV cache {cache}", **facts),))
 
 
-def _context(found: Inspected, *, half: bool) -> Message:
-    """Return the context in words. half: a speed is shown, which is that of a context half full."""
+def _used(turn: TurnShape, load: Load) -> int:
+    """Return how much of a context is used where an answer begins: earlier turns and the prompt [%]."""
+    return round(100 * float(turn.depth + turn.prompt) / int(load.context))
+
+
+def _context(found: Inspected, *, used: int | None = None) -> Message:
+    """Return the context in words. used: how much of it, where a speed is shown, which depends on it [%]."""
     told, given = {"context": f"{found.value.load.context:,}"}, "context" not in found.defaults
-    if half:
+    if used is not None and not HALF[0] <= used <= HALF[1]:
+        told["used"] = str(used)
+        return (
+            say("{context} tokens, {used} % full", **told)
+            if given
+            else say("{context} tokens (default), {used} % full", **told)
+        )
+    if used is not None:
         return (
             say("{context} tokens, half full", **told)
             if given
@@ -205,7 +222,10 @@ def _facts(found: Inspected) -> Iterator[Fact]:
         yield from assessment.facts(found.judged, int(value.load.users), answers=bool(value.model.memory))
         if found.limits is not None:
             yield Fact(say("At most"), (_at_most(found.limits, value, found.most),))
-    assumed = _assumed(value)
+    assumed, ram = _assumed(value), tuple(_assumed_ram(found))
+    if assumed and ram:  # one line where both fit
+        assumed, ram = (*assumed[:-1], say("{first}; {second}", first=assumed[-1], second=ram[0])), ()
+    assumed += ram
     if assumed:
         yield Fact(say("Assumed"), assumed)
     unknown = tuple(_unknown(found))
@@ -258,6 +278,16 @@ def _assumed(value: Ledger) -> tuple[Message, ...]:
     return tuple(found.values())
 
 
+def _assumed_ram(found: Inspected) -> Iterator[Message]:
+    """Yield the bandwidth of the RAM where a speed rests on it and nobody knows it."""
+    d = found.deployment
+    host = d.machine.host
+    if found.judged.speed is None or not found.judged.turn.host.held or not d.machine.gpus:
+        return
+    if host is None or not host.bandwidth:
+        yield say("{n} GB/s for the RAM (--bandwidth)", n=f"{host_bandwidth(d.machine) / 1e9:.0f}")
+
+
 def _unknown(found: Inspected) -> Iterator[Message]:
     if found.judged.speed is None and found.judged.unknown is not None and found.deployment.model.memory:
         yield found.judged.unknown
@@ -272,7 +302,7 @@ def _next(found: Inspected) -> Next:
     more: Sequence[Words] = (say("add {flag}", flag="--why"),)
     if found.here and d.rules.server() is not None and _can_be_served(d):
         load = f"--context {d.load.context} --users {d.load.users}"
-        more = (f"gyakusan serve {shlex.quote(d.model.source)} {load}", *more)
+        more = (f"gyakusan serve {shell_word(d.model.source)} {load}", *more)
     return Next(tuple(more))
 
 

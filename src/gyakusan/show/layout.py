@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct, structs
 from rich.cells import cell_len
-from rich.text import Text as Styled
 
+from gyakusan.show.styled import Styled
 from gyakusan.show.tree import Bar, Cell, Column, IntervalBar, Note, Table, Text, Tone, Words, whole
 from gyakusan.show.wrapping import WIDEST, cells, wrapped
 
@@ -215,10 +215,7 @@ class _Grid(Struct, frozen=True):
 
     def _entry(self, cell: Styled, place: int) -> Styled:
         """Return a cell of a block; only prose is broken over lines."""
-        entry = cell.copy()
-        if self.columns[place].kind != "reason":
-            entry.plain = whole(entry.plain)
-        return entry
+        return cell if self.columns[place].kind == "reason" else cell.mapped(whole)
 
     def _block(self, text: Styled, hanging: int, number: str = "") -> list[Styled]:
         """Return the lines of one entry of a block."""
@@ -240,10 +237,7 @@ def _note_lines(table: Table, grid: _Grid, gone: Sequence[int], screen: Screen) 
         return []
     if not any(screen.tell(n.label) for n in notes):
         inner = structs.replace(inner, columns=(Column(kind="reason"),), rows=tuple(r[1:] for r in rows))
-    lines = table_lines(inner, screen)
-    for line in lines:
-        line.spans = [span for span in line.spans if span.style != "bold"]
-    return lines
+    return [line.without("bold") for line in table_lines(inner, screen)]
 
 
 def _cell(cell: Cell, screen: Screen) -> Styled:
@@ -254,7 +248,7 @@ def _cell(cell: Cell, screen: Screen) -> Styled:
             width = WIDE_INTERVAL_BAR if screen.width >= WIDEST else INTERVAL_BAR
             return interval_bar(cell, width, ascii_only=screen.ascii_only)
         case Text(words, tone):
-            return Styled(screen.tell(words), style=STYLES[tone])
+            return Styled(screen.tell(words), STYLES[tone])
         case _:
             return Styled(screen.tell(cell))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gyakusan.core.ledger import Account
 from gyakusan.engines.service_files import KEY_FILE, shell_line
+from gyakusan.exports.reach import in_the_clear
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.nodes.across import weight_shares
 from gyakusan.planning.nodes.layout import Form, Layout
@@ -258,6 +259,8 @@ def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
             "{engine} has no API key, so everyone in the network could use it. For a key plan with another engine (--engine).",
             engine=name,
         )
+    if any(s.server.keyed for s in started):
+        yield in_the_clear(layout.first.deployment)
     if len(layout.nodes) > 1 and any(s.server.keyed for s in started):
         yield say(
             "The first machine makes {file}: copy it to the others before they start, for all need the same key.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, duration, people, say
@@ -57,17 +57,38 @@ def verdict(answer: Recommendation) -> Verdict:
         "gains": Listed(tuple(_gains(plan))),
     }
     slow = tuple(_too_slow(answer))
+    none_usable = not keeps_pace(answer.request, plan)  # then no other row keeps the limits either
     tone: Tone = "doubt" if slow or (plan.spare is not None and plan.spare < 0) else "fits"
+    if none_usable:
+        return Verdict((*slow, _first(answer, facts), *_card_alone(answer)), Message(""), tone)
     if answer.request.owned:
         sentence = say(
             "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=the(plan.offer.machine.name), **facts
         )
         return Verdict((sentence, *slow), say("Run"), tone)
-    price = say("price not known") if plan.offer.price is None else amounts(answer).words(plan.offer.price)
     sentence = say(
-        "Buy {machine}, run {model} on {engine}: {gains}, {price}.", machine=bought(plan.offer), price=price, **facts
-    )
+        "Buy {machine}, run {model} on {engine}: {gains}, {price}.",
+        machine=bought(plan.offer), price=_price(answer), **facts,
+    )  # fmt: skip
     return Verdict((sentence, *_card_alone(answer), *slow), say("Buy"), tone)
+
+
+def _first(answer: Recommendation, facts: Mapping[str, object]) -> Message:
+    """Return what plan 1 is, which nobody is told to run or to buy: of those that miss a limit of speed, the first."""
+    offer = answer.plans[0].offer
+    if answer.request.owned:
+        machine = the(offer.machine.name)
+        return say("Plan 1 is {model} ({files}) with {engine} on {machine}: {gains}.", machine=machine, **facts)
+    return say(
+        "Plan 1 is {model} on {engine} with {machine}: {gains}, {price}.",
+        machine=bought(offer), price=_price(answer), **facts,
+    )  # fmt: skip
+
+
+def _price(answer: Recommendation) -> Words:
+    """Return what the first plan costs."""
+    price = answer.plans[0].offer.price
+    return say("price not known") if price is None else amounts(answer).words(price)
 
 
 def _card_alone(answer: Recommendation) -> Iterator[Message]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
@@ -100,7 +100,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     if server is not None:
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
-            yield Fact(say("Then"), tuple(Command(shlex.join(line)) for line in server.command.then))
+            yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server, int(plan.ledger.load.users)),))
 
 

@@ -6,13 +6,14 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, duration, say
 from gyakusan.planning.select.exclusions import Excluded
-from gyakusan.planning.select.listed_plans import listed_rows
+from gyakusan.planning.select.listed_plans import listed_candidates
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
 from gyakusan.show.plan_words import amounts
 from gyakusan.show.tree import Column, Next, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
 from gyakusan.show.wording import brief, quality, short
@@ -25,11 +26,11 @@ NAMED = 12
 
 
 def listing(answer: Recommendation) -> Tree:
-    """Return everything that nothing else beats in quality, speed and price, then what was left out, with reasons."""
-    rows = listed_rows(answer)
+    """Return everything that nothing beats in quality, speed of the answer and price, then what was left out, with reasons."""
+    rows = listed_candidates(answer)
     parts: tuple[Part, ...] = (
         Pause(),
-        Title(say("Nothing beats these in quality, speed and price at once ({n}):", n=len(rows))),
+        Title(say("Nothing beats these in quality, speed of the answer and price at once ({n}):", n=len(rows))),
         Table(
             _columns(answer),
             tuple(_candidate(answer, row) for row in rows),
@@ -47,22 +48,27 @@ def listing(answer: Recommendation) -> Tree:
 def _columns(answer: Recommendation) -> tuple[Column, ...]:
     """Return the columns of what nothing beats; the model stands above its rows."""
     if answer.request.owned:
-        heads: tuple[Words, ...] = (say("tokens/s"), say("first"), say("quality"), "GiB")
+        heads: tuple[Words, ...] = (say("first"), say("quality"), "GiB")
         names = (say("model"), say("files"), say("server"))
     else:
-        heads = (say("tokens/s"), say("quality"), Message(amounts(answer).head))
+        heads = (say("quality"), Message(amounts(answer).head))
         names = (say("model"), say("machine"), say("files"))
-    return (*map(Column, names), *(Column(head, "number") for head in heads))
+    speeds = (Column(say("tokens/s"), "number", leaves=1), Column(say("answer"), "number"))
+    return (*map(Column, names), *speeds, *(Column(head, "number") for head in heads))
 
 
-def _candidate(answer: Recommendation, row: CandidateRow) -> tuple[Words, ...]:
-    speed = "?" if row["tokens_per_second"] is None else short(row["tokens_per_second"])
+def _candidate(answer: Recommendation, index: int) -> tuple[Words, ...]:
+    """Return one row: what runs, its tokens/s, those of the answer beside thinking, and what they cost."""
+    row = candidate_row(answer.grid, index, answer.request.workload.quality_metric)
+    visible = float(answer.grid.cells.expected_visible_tokens_per_s[index])
+    speeds = tuple("?" if x is None or not isfinite(x) else short(x) for x in (row["tokens_per_second"], visible))
     first: Words = "?" if row["first_token"] is None else duration(row["first_token"])
-    points = quality(Score(row["quality"], row["quality_error"]))
+    cells = answer.grid.cells  # the row is rounded already: what is rounded twice shows another figure than the plan
+    points = quality(Score(float(cells.quality[index]), float(cells.error[index])))
     if answer.request.owned:
-        return row["model"], row["quantization"], row["engine"], speed, first, points, f"{row['total'] / GIB:.1f}"
+        return row["model"], row["quantization"], row["engine"], *speeds, first, points, f"{row['total'] / GIB:.1f}"
     price = amounts(answer).figure(row["price_jpy"])
-    return row["model"], whole(brief(row["machine"])), row["quantization"], speed, points, price
+    return row["model"], whole(brief(row["machine"])), row["quantization"], *speeds, points, price
 
 
 def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:

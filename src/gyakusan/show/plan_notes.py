@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gyakusan.catalog.artifacts import has_mtp
 from gyakusan.catalog.thinking import effort_of
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
@@ -114,7 +114,7 @@ def beforehand(plan: Plan) -> Iterator[Message]:
 def afterwards(server: Service) -> Iterator[Message]:
     """Yield what is to be done once the server listens."""
     for words in server.command.then:
-        yield say("Once the server listens: {command}", command=shlex.join(words))
+        yield say("Once the server listens: {command}", command=shell_words(words))
 
 
 def unknown_speed(request: PlanRequest, plan: Plan) -> Message:
@@ -276,11 +276,16 @@ def _sold_elsewhere(answer: Recommendation) -> Iterator[Message]:
     yen = [answer.rates.convert(o.paid, o.paid_in, "JPY") or most for o in offers]
     cheaper = [o.paid_in for o, paid in zip(offers, yen, strict=True) if (paid or 0.0) < (most or 0.0)]
     for currency, n in sorted(Counter(cheaper).items()):
+        facts = {"n": n, "currency": currency}
         if n == 1:
-            yield say("1 cheaper machine has a price in {currency} only: --currency {currency}", currency=currency)
+            yield say(
+                "1 cheaper machine, not tried here, has a price in {currency} only: --currency {currency}",
+                currency=currency,
+            )
         else:
-            facts = {"n": n, "currency": currency}
-            yield say("{n} cheaper machines have a price in {currency} only: --currency {currency}", **facts)
+            yield say(
+                "{n} cheaper machines, not tried here, have a price in {currency} only: --currency {currency}", **facts
+            )
 
 
 def _shared(answer: Recommendation) -> Iterator[Message]:

@@ -100,7 +100,7 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
     if told:
         return told
     if plan.tied_with:
-        return (say("same quality as {n}", n=plan.tied_with),)
+        return say("as good as {n}", n=plan.tied_with), _beside_tied(plan, plans[plan.tied_with - 1])
     return (_against_first(shown_figures(plan), shown_figures(plans[0])),) if number else (say("the only plan"),)
 
 
@@ -148,6 +148,24 @@ def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
     if (mine.ttft or 0) < (first.ttft or 0):
         return say("shorter wait than 1")
     return say("more room than 1")
+
+
+def _beside_tied(plan: Plan, tied: Plan) -> Message:
+    """Return why a plan has a row beside one of the same quality: in what its printed figures are better, or what differs."""
+    mine, other = shown_figures(plan), shown_figures(tied)
+    if mine.price is not None and other.price is not None and mine.price < other.price:
+        return say("cheaper")
+    for better, figures in (
+        (say("faster answers"), (mine.answer, other.answer)),
+        (say("more tokens/s"), (mine.speed, other.speed)),
+        (say("shorter wait"), (other.ttft, mine.ttft)),
+        (say("more room"), (mine.spare, other.spare)),
+    ):
+        if figures[0] is not None and figures[1] is not None and figures[0] > figures[1]:
+            return better
+    if plan.offer.machine.name != tied.offer.machine.name:
+        return say("another machine")
+    return say("another model") if plan.name != tied.name else say("other files")
 
 
 SOLD_TEXTS = (

@@ -86,12 +86,25 @@ def started_first(workers: Sequence[Sequence[str]]) -> Tree:
     return (*(wording.command(Command(tuple(argv))) for argv in workers), Text(stays, "note"))
 
 
-def behind_front(host: str) -> Tree:
-    """Return how others reach what is started, nothing for this computer alone. host: on which gyakusan listens."""
+def behind_front(host: str, url: str, *, encrypted: bool) -> Tree:
+    """Return how others reach what is started, nothing for this computer alone in clear.
+
+    host: on which gyakusan listens; url: of what it puts before the server; encrypted: by a certificate
+    """
+    first = say("gyakusan encrypts and answers at {url}; the command alone does not.", url=url)
+    texts = (Text(first, "note"),) if encrypted else ()
     if is_loopback(host):
-        return ()
+        return texts
     told = say(
         "gyakusan listens on {host} before it and asks for an API key. The command alone answers this computer only.",
         host=host,
     )
-    return (Text(told, "note"),)
+    return (*texts, Text(told, "note"), *(() if encrypted else (unencrypted(),)))
+
+
+def unencrypted() -> Text:
+    """Return that a server without a certificate is open to the network."""
+    told = say(
+        "unencrypted: people's prompts and keys pass in the clear; give --tls-cert and --tls-key, or put Caddy in front."
+    )
+    return Text(told, "caution")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines.base import Command
 from gyakusan.message import Message, people, say
 from gyakusan.serving.model_group import ModelGroup
 from gyakusan.serving.service import Service
 from gyakusan.show import wording
-from gyakusan.show.served import build, comparison
+from gyakusan.show.served import build, comparison, unencrypted
 from gyakusan.show.servers import steps
 from gyakusan.show.tree import Address, Column, Next, Pause, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import gib
@@ -86,6 +85,7 @@ def ready(group: ModelGroup, running: Service, *, once: bool) -> Tree:
         build(running.report.version, first.rules.VERSION),
         *((comparison(rows),) if rows else ()),
         *((Address(say("Other computers reach it at {url}", url=running.lan_url)),) if running.lan_url else ()),
+        *((unencrypted(),) if running.lan_url and running.options.tls is None else ()),
         *((Address(say("The API key is in {path}", path=running.key_path)),) if running.key_path else ()),
         Address(running.curl()),
         *(() if once or entry is None else (Text(say("Ctrl-C stops it.")), Next(steps(entry)))),
@@ -97,7 +97,7 @@ def dry_run(group: ModelGroup, command: Command, file: str, health: str) -> Tree
 
     file: where the preset goes; health: address that answers 200
     """
-    lines = (f"cat > {shlex.quote(file)} <<'EOF'", *group.text().splitlines(), "EOF")
+    lines = (f"cat > {shell_word(file)} <<'EOF'", *group.text().splitlines(), "EOF")
     typed = wording.command(command).line
     ready = Address(say("Ready when this answers 200: {url}", url=health))
     fit = Text(together(group), "plain" if group.fitting else "bad")

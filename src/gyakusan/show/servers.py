@@ -134,16 +134,14 @@ def _done(live: Live) -> dict[str, Message]:
 
 
 def _held(entry: RunningServer, live: Live | None) -> Message:
-    planned = gib(entry.bytes)
+    told = {"planned": gib(entry.bytes), "device": entry.device or "?"}
+    planned = say("{planned} GiB planned on {device}", **told)
+    most = entry.most_bytes or 0.0
+    if most > entry.bytes and gib(most) != gib(entry.bytes):
+        planned = say("{planned} GiB planned on {device}, up to {most} with use", most=gib(most), **told)
     if live is None or live.resident is None:
-        return say("{planned} GiB planned on {device}", planned=planned, device=entry.device or "?")
-    held = gib(float(live.resident))
-    return say(
-        "{planned} GiB planned on {device}, {held} GiB of RAM held now",
-        planned=planned,
-        device=entry.device or "?",
-        held=held,
-    )
+        return planned
+    return say("{planned}, {held} GiB of RAM held now", planned=planned, held=gib(float(live.resident)))
 
 
 def unit_written(file: Path) -> Tree:

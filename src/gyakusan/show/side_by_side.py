@@ -30,7 +30,7 @@ def screen(sides: Sequence[ComparedPlan], amounts: Amounts) -> Tree:
         charts = (_chart(sides, "decode"), Pause(), *prompts)
     legend = (Question((say("█ estimate, ▒ up to the end of the 80 % interval"),)), Pause()) if charts else ()
     known = any(full_price(s, amounts.rates) is not None for s in sides)
-    note = (Pause(), Text(price_terms(), "note")) if known else ()
+    note = (Pause(), Text(price_terms(amounts), "note")) if known else ()
     return Verdict(tuple(_verdict(sides))), Pause(), *legend, *charts, _table(sides, amounts), *note
 
 

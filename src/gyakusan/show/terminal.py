@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
-import rich.text
 from msgspec import structs
-from rich.console import Console
 
 from gyakusan.doors.text import line as cleaned
 from gyakusan.message import Message
 from gyakusan.show.command_lines import command_lines
 from gyakusan.show.layout import STYLES, Screen, table_lines
+from gyakusan.show.styled import Styled, colours, is_dumb, terminal_width
 from gyakusan.show.tree import (
+    FIXED,
     Address,
     Command,
     Facts,
@@ -30,10 +31,11 @@ from gyakusan.show.tree import (
     Words,
     whole,
 )
-from gyakusan.show.wrapping import PROSE, cells, in_ascii, printable, wrapped
+from gyakusan.show.wrapping import PROSE, cells, in_ascii, wrapped
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.live import Live
     from rich.status import Status
 
@@ -46,14 +48,13 @@ class Terminal:
 
     def __init__(self, language: Language, *, colour: bool | None = None, stderr: bool = False) -> None:
         """Open it. colour: True forces colours, False removes them, None asks the terminal and NO_COLOR."""
-        forced = {} if colour is None else {"no_color": not colour, "force_terminal": colour or None}
-        self._console = Console(stderr=stderr, highlight=False, markup=False, emoji=False, **forced)  # type: ignore[arg-type]
         self._language = language
-        file = self._console.file
-        self._interactive = file.isatty()
+        self._file = sys.stderr if stderr else sys.stdout
+        self._colour = colour
+        self._interactive = self._file.isatty()
         piped = not self._interactive and "COLUMNS" not in os.environ
-        self._width = PIPE if piped else self._console.width
-        self._ascii = prefers_ascii(file)
+        self._width = PIPE if piped else terminal_width(self._file)
+        self._ascii = prefers_ascii(self._file)
 
     def show(self, *parts: Part) -> None:
         """Print parts, one below the other. What comes next is printed on a terminal only."""
@@ -65,18 +66,51 @@ class Terminal:
                 shown.append(part)
         while shown and isinstance(shown[-1], Pause):
             shown.pop()
-        for line in lines(shown, self._language, self._width, ascii_only=self._ascii):
-            self._console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+        self.write(lines(shown, self._language, self._width, ascii_only=self._ascii))
+
+    def write(self, drawn: Iterable[Styled]) -> None:
+        """Write lines as they are."""
+        shades = colours(self._file, self._colour)
+        if os.name == "nt" and shades is not None:
+            self._write_by_rich(drawn)
+            return
+        self._file.write("".join(line.drawn(shades) + "\n" for line in drawn))
+        self._file.flush()
+
+    def _write_by_rich(self, drawn: Iterable[Styled]) -> None:
+        """Write lines on Windows, whose old console has to be told that it takes control sequences."""
+        from rich.text import Text
+
+        console = self.console()
+        for line in drawn:
+            console.print(Text.assemble(*line.runs), no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+
+    @property
+    def moves(self) -> bool:
+        """True if what stands there can be drawn over."""
+        return self._file.isatty() and not is_dumb()
+
+    @property
+    def width(self) -> int:
+        """Of the terminal, or 80 for what has none [cells]."""
+        return terminal_width(self._file)
+
+    def console(self) -> Console:
+        """Return rich's view of the stream, for what moves."""
+        from rich.console import Console
+
+        forced = {} if self._colour is None else {"no_color": not self._colour, "force_terminal": self._colour or None}
+        return Console(stderr=self._file is sys.stderr, highlight=False, markup=False, emoji=False, **forced)  # type: ignore[arg-type]
 
     def progress(self) -> Progress:
         """Return a line that says what is being done."""
-        return Progress(self._console, self._language)
+        return Progress(self, self._language)
 
     def redrawn(self, *, in_place: bool) -> Redrawn:
         """Return a place for a screen that changes. in_place: False prints one below the other, as a pipe gets it."""
-        return Redrawn(self, self._console if in_place and self._console.is_terminal else None)
+        return Redrawn(self, in_place=in_place and self.moves)
 
-    def drawn(self, *parts: Part) -> list[rich.text.Text]:
+    def drawn(self, *parts: Part) -> list[Styled]:
         """Return the lines that `show` would print, without what comes next."""
         shown = [p for p in parts if not isinstance(p, Next)]
         return list(lines(shown, self._language, self._width, ascii_only=self._ascii))
@@ -85,22 +119,23 @@ class Terminal:
 class Redrawn:
     """A screen that is drawn anew in its place."""
 
-    def __init__(self, terminal: Terminal, console: Console | None) -> None:
+    def __init__(self, terminal: Terminal, *, in_place: bool) -> None:
         self._terminal = terminal
-        self._console = console
+        self._in_place = in_place
         self._live: Live | None = None
 
     def show(self, *parts: Part) -> None:
         """Draw parts in the place of what stood there."""
-        if self._console is None:
+        if not self._in_place:
             self._terminal.show(*parts)
             return
         from rich.console import Group
         from rich.live import Live
+        from rich.text import Text
 
-        group = Group(*self._terminal.drawn(*parts))
+        group = Group(*(Text.assemble(*line.runs) for line in self._terminal.drawn(*parts)))
         if self._live is None:
-            self._live = Live(group, console=self._console, auto_refresh=False)
+            self._live = Live(group, console=self._terminal.console(), auto_refresh=False)
             self._live.start()
         self._live.update(group, refresh=True)
 
@@ -114,9 +149,9 @@ class Redrawn:
 class Progress:
     """A line that says what the server is doing, and for how long; plain lines where the output is no terminal."""
 
-    def __init__(self, console: Console, language: Language) -> None:
+    def __init__(self, terminal: Terminal, language: Language) -> None:
         self._language = language
-        self._console = console
+        self._terminal = terminal
         self._status: Status | None = None
         self._last = ""
         self._closed = False
@@ -126,16 +161,17 @@ class Progress:
         if self._closed:
             return
         text = tell(message, self._language)
-        if not self._console.is_terminal:
+        if not self._terminal.moves:
             if text != self._last:
-                for line in wrapped(rich.text.Text(text, style="dim"), self._console.width):
-                    self._console.print(line)
+                self._terminal.write(wrapped(Styled(text, "dim"), self._terminal.width))
             self._last = text
             return
+        from rich.text import Text
+
         if self._status is None:
-            self._status = self._console.status(text)
+            self._status = self._terminal.console().status(Text(text))
             self._status.start()
-        self._status.update(f"{text} {seconds:.0f} s")
+        self._status.update(Text(f"{text} {seconds:.0f} s"))
 
     def close(self) -> None:
         """Take the line away, for good: what happens later, e.g. a restart, is told otherwise."""
@@ -168,9 +204,7 @@ def _says_wide(environment: Mapping[str, str]) -> bool:
     return wide or locale.endswith("@cjkwide") or environment.get("VTE_CJK_WIDTH") == "wide"
 
 
-def lines(
-    parts: Iterable[Part], language: Language, width: int, *, ascii_only: bool = False
-) -> Iterator[rich.text.Text]:
+def lines(parts: Iterable[Part], language: Language, width: int, *, ascii_only: bool = False) -> Iterator[Styled]:
     """Yield what is printed for parts, line by line; none is wider than `width` unless it is one name or command."""
     clauses = "。" if language == "ja" else "; "
     plain = in_ascii if ascii_only else str
@@ -178,9 +212,7 @@ def lines(
     for part in parts:
         for line in _lines(part, screen, ""):
             line.rstrip()
-            line = printable(line)
-            line.plain = cleaned(line.plain, None)
-            yield line
+            yield line.mapped(lambda text: cleaned(text.replace(FIXED, " "), None))
 
 
 def tell_words(words: Words, language: Language) -> str:
@@ -188,7 +220,7 @@ def tell_words(words: Words, language: Language) -> str:
     return cleaned(words, None) if isinstance(words, str) else tell(words, language)
 
 
-def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
+def _lines(part: Part, screen: Screen, indent: str) -> Iterator[Styled]:
     match part:
         case Section(head, parts):
             if head is not None:
@@ -197,20 +229,20 @@ def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
                 yield from _lines(inner, screen, indent + "  ")
         case Table():
             narrow = structs.replace(screen, width=screen.width - len(indent))
-            yield from (rich.text.Text(indent).append_text(x) for x in table_lines(part, narrow))
+            yield from (Styled(indent).append_text(x) for x in table_lines(part, narrow))
         case Verdict() | Question() | Facts() | Next():
             yield from _answer(part, screen, indent)
         case Address(words):
-            yield rich.text.Text(screen.tell(words))
+            yield Styled(screen.tell(words))
         case Command(line, label):
             said = screen.tell(label)
             first, *rest = command_lines(line, min(screen.width, PROSE) - len(indent), cells(said))
-            yield from (rich.text.Text(indent + x) for x in (said + first, *rest))
+            yield from (Styled(indent + x) for x in (said + first, *rest))
         case _:
             yield from _prose(part, screen, indent)
 
 
-def _answer(part: Verdict | Question | Facts | Next, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
+def _answer(part: Verdict | Question | Facts | Next, screen: Screen, indent: str) -> Iterator[Styled]:
     """Return a part that has its own place in every answer."""
     match part:
         case Verdict():
@@ -226,29 +258,29 @@ def _answer(part: Verdict | Question | Facts | Next, screen: Screen, indent: str
             yield from _next(choices, screen)
 
 
-def _prose(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
+def _prose(part: Part, screen: Screen, indent: str) -> Iterator[Styled]:
     """Return a text, a title or a command; their second lines have the indent of the first."""
     match part:
         case Title(words, aside, chapter):
-            text = rich.text.Text(screen.tell(words), style="bold underline" if chapter else "bold")
+            text = Styled(screen.tell(words), "bold underline" if chapter else "bold")
             if aside:
-                text = text.append("  ").append(f"({screen.tell(aside)})", style="dim")
+                text = text.append("  ").append(f"({screen.tell(aside)})", "dim")
         case Text(words, tone, aside):
-            text = rich.text.Text(screen.tell(words), style=STYLES[tone])
+            text = Styled(screen.tell(words), STYLES[tone])
             if aside:
-                text = text.append(" ").append(f"({screen.tell(aside)})", style="dim")
+                text = text.append(" ").append(f"({screen.tell(aside)})", "dim")
         case _:
-            text = rich.text.Text()
+            text = Styled()
     width = min(screen.width, PROSE) - len(indent)
-    yield from (rich.text.Text(indent).append_text(x) for x in wrapped(text, width))
+    yield from (Styled(indent).append_text(x) for x in wrapped(text, width))
 
 
-def _verdict(part: Verdict, screen: Screen) -> Iterator[rich.text.Text]:
+def _verdict(part: Verdict, screen: Screen) -> Iterator[Styled]:
     """Return each sentence from a line of its own, the words that decide in the colour of the verdict."""
     style = f"bold {STYLES[part.tone]}".strip()
     verb = screen.tell(part.verb)
     for sentence in part.sentences:
-        told, text = screen.tell(sentence), rich.text.Text()
+        told, text = screen.tell(sentence), Styled()
         if verb:
             told = told.replace(verb, f"*{verb}*", 1)
         for place, words in enumerate(told.split("*")):
@@ -256,21 +288,21 @@ def _verdict(part: Verdict, screen: Screen) -> Iterator[rich.text.Text]:
         yield from wrapped(text, min(screen.width, PROSE))
 
 
-def _labelled(label: str, told: Iterable[Words | Command], screen: Screen) -> Iterator[rich.text.Text]:
+def _labelled(label: str, told: Iterable[Words | Command], screen: Screen) -> Iterator[Styled]:
     """Return lines behind a label, all with the same left edge."""
     begin, width = label, min(screen.width, PROSE)
     for words in told:
         room = width - cells(label)
         if isinstance(words, Command):
-            lines = [rich.text.Text(line) for line in command_lines(words.line, room)]
+            lines = [Styled(line) for line in command_lines(words.line, room)]
         else:
-            lines = wrapped(rich.text.Text(screen.tell(words)), room)
+            lines = wrapped(Styled(screen.tell(words)), room)
         for line in lines:
-            yield rich.text.Text(begin).append_text(line)
+            yield Styled(begin).append_text(line)
             begin = " " * cells(label)
 
 
-def _next(choices: Iterable[Words], screen: Screen) -> Iterator[rich.text.Text]:
+def _next(choices: Iterable[Words], screen: Screen) -> Iterator[Styled]:
     """Return the commands in one line if they fit, else one below the other."""
     label = screen.tell(Message("Next: "))
     told = [whole(screen.tell(c)) for c in choices]

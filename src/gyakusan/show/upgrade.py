@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.power import supply_watts
+from gyakusan.planning.candidates.prices import PriceItem
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.planning.upgrade.labels import LEAST_GAIN, quality_for_money
+from gyakusan.planning.upgrade.labels import LEAST_GAIN, first_for_speed, quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
-from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
+from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, amount_words, money_words
 from gyakusan.show.answer import answer_screen
 from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import bought, machine_title
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
-from gyakusan.show.tree import Cell, Column, Note, Pause, Question, Table, Text, Tree, Verdict, whole
-from gyakusan.show.wording import counted, quality, short
+from gyakusan.show.tree import Cell, Column, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, counted, quality, short
 
 SUPPLY_STEP = 50
 """Power supplies are sold in these steps. [W]"""
@@ -50,8 +52,14 @@ def screen(answer: UpgradeAnswer) -> Tree:
     closing = tuple(Text(m, "note") for m in notes(answer))
     if answer.now is None and not answer.steps:
         return _verdict(answer), Pause(), question(answer), Pause(), *closing
-    more = say("add {options}", options=whole("--json"))
-    return answer_screen(_verdict(answer), question(answer), _table(answer), closing, (more,))
+    return answer_screen(_verdict(answer), question(answer), _table(answer), closing, _next(answer))
+
+
+def _next(answer: UpgradeAnswer) -> tuple[Words, ...]:
+    """Return what can be typed next: the plans of the machine after the purchase, or of the one that is owned."""
+    step = first_for_speed(answer.steps) or next(iter(answer.steps), None)
+    device = answer.owned.machine.name if step is None else step.option.offer.machine.name
+    return (whole(f"gyakusan plan --device {shell_word(brief(device))}"),)
 
 
 def amounts(answer: UpgradeAnswer) -> Amounts:
@@ -63,10 +71,17 @@ def _verdict(answer: UpgradeAnswer) -> Verdict:
     """Return what to buy and what it brings, or that nothing is worth its money."""
     if answer.keep:
         return Verdict(tuple(_keep(answer)), say("Buy nothing"), "doubt")
-    first, told = answer.steps[0], amounts(answer)
+    speedy, told = first_for_speed(answer.steps), amounts(answer)
+    first = speedy or answer.steps[0]
     thing = bought(first.option.offer) if first.option.kind == "computer" else counted(first.option.what)
     what = Message(ADVICE_TEXTS[first.option.kind], {"what": thing, "price": told.words(first.option.net)})
-    return Verdict((say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first)),))
+    advice = say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first))
+    if speedy is None:
+        return Verdict((advice,))
+    none = say("Nothing is worth its money in quality: no gain is beyond its error.")
+    return Verdict(
+        (none, say("For speed only. {advice}", advice=advice)), say("Nothing is worth its money in quality"), "doubt"
+    )
 
 
 def _keep(answer: UpgradeAnswer) -> Iterator[Message]:
@@ -98,7 +113,7 @@ def _gain(now: Plan | None, step: UpgradeOption) -> Message:
     facts |= {"old": whole(now.name), "was": _speed(now), "points": f"{gap.value:.0f} ±{gap.error:.0f}"}
     if now.name == step.plan.name:
         return say("{model} at {speed} tokens/s instead of {was}", **facts)
-    if gap.value < 0.5:
+    if gap.value < 0.5 or gap.value <= gap.error:
         return say("{model} instead of {old}, {speed} tokens/s instead of {was}", **facts)
     return say("{model} instead of {old}, {points} points better, {speed} tokens/s instead of {was}", **facts)
 
@@ -127,7 +142,7 @@ def question(answer: UpgradeAnswer) -> Question:
 def _table(answer: UpgradeAnswer) -> Table:
     """Return what is owned as the row without a number, then each purchase."""
     currency = amounts(answer).currency
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(say("buy")),
         Column(Message(CURRENCY_HEAD_TEXTS[currency]), "number"),
         Column(say("then run")),
@@ -135,10 +150,11 @@ def _table(answer: UpgradeAnswer) -> Table:
         Column(say("quality"), "number"),
         Column(say("tokens/s"), "number"),
         Column(say("tokens up to"), "number", wide=True),
-        Column(Message(PER_TEXTS[currency]), "number", leaves=1),
     )
+    gains = any(per_amount(s, amounts(answer)) != "-" for s in answer.steps)
+    columns += (Column(Message(PER_TEXTS[currency]), "number", leaves=1),) if gains else ()
     now = (_now_row(answer),) if answer.now is not None else ()
-    rows = (*now, *(tuple(_row(answer, s)) for s in answer.steps))
+    rows = tuple(row[: len(columns)] for row in (*now, *(tuple(_row(answer, s)) for s in answer.steps)))
     told = tuple(Note(_labels(s), tuple(_items(s))) for s in answer.steps)
     blank = (Note("", tuple(_now_items(answer))),) if now else ()
     return Table(columns, rows, numbered=True, first=0 if now else 1, notes=(*blank, *told))
@@ -193,7 +209,7 @@ def _labels(step: UpgradeOption) -> Message:
 
 
 def _items(step: UpgradeOption) -> Iterator[Message]:
-    """Yield how fast what people read comes, and what a purchase needs."""
+    """Yield how fast what people read comes, what a purchase needs, and its price item by item."""
     offer = step.option.offer
     if step.plan.thinking.factor > 1 and (left := shown_figures(step.plan).answer) is not None:
         yield say("{n} of answer", n=short(left))
@@ -201,6 +217,24 @@ def _items(step: UpgradeOption) -> Iterator[Message]:
         return
     facts = {"slots": offer.slots, "watts": f"{-(-supply_watts(offer.power, 1) // SUPPLY_STEP) * SUPPLY_STEP:,.0f}"}
     yield say("{slots} slots, a supply of {watts} W", **facts)
+    if len(offer.items) > 1 or any(i.quantity > 1 for i in offer.items):
+        yield say("{parts}", parts=Listed(tuple(map(_part, offer.items))))
+
+
+def _part(item: PriceItem) -> Message:
+    """Return one thing that is bought, with the price of each: "2 cards at 1,600,000 yen", "power supply: 28,000 yen"."""
+    price = amount_words(f"{item.paid / item.quantity:,.0f}", item.paid_in)
+    if item.what == "card":
+        return (
+            say("{n} cards at {price}", n=item.quantity, price=price)
+            if item.quantity > 1
+            else say("card: {price}", price=price)
+        )
+    return say("{name}: {price}", name=_part_name(item.name), price=price)
+
+
+def _part_name(name: str) -> Message:
+    return say("power supply") if name.startswith("power supply") else Message("{name}", {"name": name})
 
 
 def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
@@ -208,7 +242,7 @@ def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
     shown = (*answer.steps, *((answer.nearest,) if answer.nearest else ()))
     prices = price_note([s.option.offer for s in shown])
     out: list[Message] = [] if prices is None else [prices]
-    if any(s.between is not None for s in answer.steps):
+    if any(per_amount(s, amounts(answer)) != "-" for s in answer.steps):
         out.append(_per_words(amounts(answer)))
     if any(s.option.kind != "computer" for s in shown):
         out.append(say("Not checked: whether your case has the slots and your supply the watts."))

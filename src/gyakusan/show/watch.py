@@ -113,9 +113,16 @@ def held(looks: Sequence[Observed], tell: Tell, width: float = WIDE, *, in_ram: 
     ticks = [Tick(last, say("now"))]
     if last - known[0][0] >= 1:
         ticks.append(Tick(known[0][0], say("{seconds} s ago", seconds=f"{last - known[0][0]:.0f}")))
-    said = (say("planned at the start"), sum(looks[-1].planned.values()) / MIB) if in_ram else None
+    planned, most = looks[-1].planned, most_of(looks[-1])
+    said = (say("planned at the start"), sum(planned.values()) / MIB) if in_ram else None
+    limit = (say("planned at most"), most / MIB) if in_ram and most > sum(planned.values()) else None
     series = Series(say("held"), known)
-    return timeline(say("MiB of RAM that the server's processes hold"), [series], ticks, tell, width, said)
+    return timeline(say("MiB of RAM that the server's processes hold"), [series], ticks, tell, width, said, limit)
+
+
+def most_of(now: Observed) -> float:
+    """Return the memory that was planned at most, with what grows with use [B]."""
+    return sum({**now.planned, **now.growing}.values())
 
 
 def _planned(size: float, most: float | None) -> Words:

@@ -140,6 +140,12 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
                 has=reached_time(has),
                 wants=typed_duration(wants),
             )
+        case "power":
+            return say(
+                "Power decides: the least that does is {has} W, and {wants} W are the limit.",
+                has=f"{math.ceil(has):,}",
+                wants=f"{wants:g}",
+            )
         case "money" if why.has is not None:
             return _cheapest(answer, why)
         case _:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gyakusan.core.machine import Machine
 from gyakusan.core.quality import BOTTOM, TOP, Score
 from gyakusan.doors.files import expanded
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, duration, say
@@ -81,16 +81,8 @@ def listed(names: Iterable[str], texts: Mapping[str, str]) -> Listed:
 
 def command(start: base.Command, label: Message | str = "") -> Command:
     """Return environment, program and arguments as one types them."""
-    environment = [f"{k}={shlex.quote(v)}" for k, v in start.environment.items()]
-    return Command(" ".join([*environment, *map(_shell_word, start.argv)]), label)
-
-
-def _shell_word(word: str) -> str:
-    """Return an argument as one types it: control characters of a file's name by their numbers, as bash and zsh read them."""
-    if not any(ord(c) < 32 or ord(c) == 127 for c in word):
-        return shlex.quote(word)
-    written = (f"\\x{ord(c):02x}" if ord(c) < 32 or c in "\x7f\\'" else c for c in word)
-    return f"$'{''.join(written)}'"
+    environment = [f"{k}={shell_word(v)}" for k, v in start.environment.items()]
+    return Command(" ".join([*environment, *map(shell_word, start.argv)]), label)
 
 
 def caveat(name: str) -> tuple[Text, ...]:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import rich.text
 from rich.cells import cell_len
-from rich.console import Console, JustifyMethod, OverflowMethod
-from rich.containers import Lines
 
+from gyakusan.show.styled import Styled
 from gyakusan.show.tree import FIXED
 
 PROSE = 100
@@ -33,6 +31,10 @@ _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 _JAPANESE = r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
 """A date, and a figure with its error."""
+_INSTALL = r"pip install (?:-U )?(?:'[^'\n]{1,40}'|[A-Za-z0-9._-]{1,40})"
+"""What is typed to install a package: a copy of it from the screen can be pasted."""
+_LABELLED = rf"[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}}(?:{_NUMBER}|[-+±]?\d[\d.,]*)"
+"""A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB."""
 
 
 @cache
@@ -47,16 +49,21 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
         r"(?<![A-Za-z0-9_])(?:'[^'\n]{1,40}'|\"[^\"\n]{1,40}\")(?![A-Za-z0-9_])"  # a name with blanks, as it is typed
     )
     latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+(?:[(\[][!-~]+)?"  # a bracket inside a word: print(1)
-    word = rf"{quoted}|{_NUMBER}|{latin}"
+    word = rf"{quoted}|{_INSTALL}|{_NUMBER}|{latin}"
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
         word = (
-            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
+            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
             rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
     whole = rf"[{_OPEN}]{{0,8}}(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
+
+
+def has_wide(text: str) -> bool:
+    """Return True for a text with Japanese letters or signs."""
+    return re.search(f"[{_WIDE}]", text) is not None
 
 
 def cells(text: str) -> int:
@@ -80,7 +87,7 @@ def breaks(text: str, width: int, hanging: int = 0) -> list[int]:
             starts.append(match.start())
             used = hanging
         used = 0 if unit == "\n" else used + cells(unit)
-        if used > width and size > width and re.search(f"[{_WIDE}]", unit):
+        if used > width and size > width and has_wide(unit):
             used = _inside(match, width, hanging, starts)
     return starts
 
@@ -105,15 +112,15 @@ _PARTS = re.compile(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|.)[{_CLOSE}{_SMALL}]* *", re.D
 """What stays together even in a unit that is wider than a line."""
 
 
-def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.text.Text]:
+def wrapped(text: Styled, width: int, hanging: int = 0) -> list[Styled]:
     """Return the lines of a text, none with blanks at its end. hanging: blanks before each but the first [cells]."""
-    lines: list[rich.text.Text] = []
-    for paragraph in text.split("\n", allow_blank=True):
+    lines: list[Styled] = []
+    for paragraph in text.lines():
         plain = paragraph.plain
         starts = breaks(plain, width - hanging) if hanging and lines else breaks(plain, width, hanging)
-        for line in paragraph.divide(starts) if starts else [paragraph]:
+        for line in paragraph.divide(starts):
             line.rstrip()
-            lines.append(line if not lines or not hanging else rich.text.Text(" " * hanging).append_text(line))
+            lines.append(line if not lines or not hanging else Styled(" " * hanging).append_text(line))
     return lines
 
 
@@ -137,31 +144,3 @@ _COMMAND = re.compile(
 def unbroken_commands(text: str) -> str:
     """Return a text whose commands to type never break over lines: a terminal's copy of them can be pasted."""
     return _COMMAND.sub(lambda match: match[0].replace(" ", FIXED), text)
-
-
-def printable(text: rich.text.Text) -> rich.text.Text:
-    """Return a line as it is printed: fixed blanks as blanks."""
-    out = text.copy()
-    out.plain = out.plain.replace(FIXED, " ")
-    return out
-
-
-class WrappingText(rich.text.Text):
-    """rich's Text, which breaks where a reader expects it. For help, which rich's tables draw."""
-
-    def wrap(
-        self,
-        console: Console,
-        width: int,
-        *,
-        justify: JustifyMethod | None = None,
-        overflow: OverflowMethod | None = None,
-        tab_size: int = 8,
-        no_wrap: bool | None = None,
-    ) -> Lines:
-        """Return lines of at most `width` cells."""
-        whole = no_wrap or self.no_wrap or not re.search(f"[{_WIDE}]", self.plain)
-        offsets = [] if whole else breaks(self.plain, width)
-        text = rich.text.Text("\n").join(self.divide(offsets)) if offsets else self
-        inherited = rich.text.Text.wrap
-        return inherited(text, console, width, justify=justify, overflow=overflow, tab_size=tab_size, no_wrap=no_wrap)

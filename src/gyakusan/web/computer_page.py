@@ -25,6 +25,7 @@ from gyakusan.show.bench_report import bench_report
 from gyakusan.show.report import Picture, Report
 from gyakusan.show.served import comparison
 from gyakusan.show.tree import Facts, Tone, Tree
+from gyakusan.show.wording import gib
 from gyakusan.web.choices import TASK_TEXTS
 from gyakusan.web.control import Control
 from gyakusan.web.live_servers import Seen
@@ -173,11 +174,26 @@ def _verdict(seen: Sequence[Seen], measured: Mapping[str, BenchResult]) -> tuple
         return say(
             "{n} of {count} measured figures are outside what was predicted.", n=outside, count=len(figures)
         ), "doubt"
+    above = next((s for s in seen if _above(s)), None)
+    if above is not None and above.now is not None:
+        told = {"held": gib(above.now.resident or 0.0), "most": gib(watch.most_of(above.now))}
+        return say(
+            "{name} holds {held} GiB of RAM; at most {most} were planned.", name=above.entry.name, **told
+        ), "doubt"
+    if rows and any((s.entry.most_bytes or 0.0) > s.entry.bytes for s in seen):
+        most = gib(sum(max(s.entry.most_bytes or 0.0, s.entry.bytes) for s in seen))
+        return say("Buffers as predicted; memory grows with use, at most {most} GiB.", most=most), "fits"
     if rows or figures:
         return say("Running as predicted."), "fits"
     return say("1 server runs on this computer.") if len(seen) == 1 else say(
         "{count} servers run on this computer.", count=len(seen)
     ), "plain"  # fmt: skip
+
+
+def _above(seen: Seen) -> bool:
+    """Return True where a server that is all in RAM holds more than was planned at most."""
+    now = seen.now
+    return now is not None and seen.entry.in_ram and bool(now.planned) and (now.resident or 0.0) > watch.most_of(now)
 
 
 def _card(seen: Seen, bench: BenchResult | None) -> Card:

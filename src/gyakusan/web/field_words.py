@@ -35,6 +35,7 @@ FIELDS: Mapping[str, Mapping[str, Message]] = {
 """Page -> option -> the label of its field."""
 TICKED = frozenset({"images", "used"})
 """Fields without a value."""
+LISTED = "The catalogue lists the names."
 NAMED_MODEL = "Give a name of the catalogue: the page Catalogue lists them."
 OFF_LINE = "Pages read nothing from the network. Give a name of the catalogue."
 PAGE_TEXTS = {
@@ -46,6 +47,9 @@ PAGE_TEXTS = {
     "files are made first: add --details {n}": "files are made first",
     "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`.": NAMED_MODEL,
     "Give a name of the catalogue, or use gyakusan inspect.": NAMED_MODEL,
+    "The names: gyakusan catalog list models": LISTED,
+    "The names: gyakusan catalog list models, gyakusan catalog list devices": LISTED,
+    "A family is how names of models begin, e.g. qwen3: gyakusan catalog list models": LISTED,
     "To read it from the network, write hf:{name}.": OFF_LINE,
     "Nearest: {near}. To read it from the network, write hf:{name}.": "Nearest: {near}. Pages read nothing from the network.",
     "Leave out --offline (or HF_HUB_OFFLINE), or {instead}.": OFF_LINE,

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from gyakusan import catalog, models
 from gyakusan.core.ledger import KINDS, Account
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import has_systemd, service, shell_line
@@ -105,8 +106,8 @@ def draw(request: Request) -> Response:
         request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),
         **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
         takes=_takes(found), bars=[_bar(a, reader.tell) for a in found.accounts], ways=list(_ways(query, found)),
-        room=_room(found), tiles=list(_tiles(query, found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib,
-        format_name=format_name,
+        room=_room(found), tiles=list(_tiles(query, found)), tabs=list(_tabs(found, reader.tell)), lines=list(_lines(found)),
+        gib=gib, format_name=format_name,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
         neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else "",
     )  # fmt: skip
@@ -273,21 +274,21 @@ def _formats(d: Deployment) -> tuple[str, ...]:
         return (d.quantization,)
 
 
-def _tabs(found: Inspection) -> Iterator[Tab]:
+def _tabs(found: Inspection, tell: Tell) -> Iterator[Tab]:
     """Yield the command, the Compose file and the unit of systemd, where there is one; nothing for what does not start."""
     d = found.deployment
     if found.refusals or found.fit == "short":
         return
     try:
         made = service(d, d.command)
-        yield Tab(d.engine, shell_line(made), tuple(shlex.join(words) for words in made.command.then))
+        yield Tab(d.engine, shell_line(made), tuple(shell_words(words) for words in made.command.then))
     except GyakusanError:
         return
     for name in ("compose", "systemd"):
         if name == "systemd" and not has_systemd(d.machine):
             continue
         with suppress(GyakusanError):
-            yield Tab(name, export([d], name), tuple(shlex.join(words) for words in made.command.then))
+            yield Tab(name, export([d], name, tell=tell), tuple(shell_words(words) for words in made.command.then))
 
 
 def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.service_files import command_line
 from gyakusan.errors import GyakusanError
 from gyakusan.message import say
@@ -90,7 +90,7 @@ def _rows(found: Plans, query: PlanQuery, beside: tuple[str, ...]) -> Iterator[R
     """Yield each plan. beside: plans that were chosen before, for the same comparison."""
     left = MOST - len(beside)
     for number, plan in enumerate(found.plans, 1):
-        then = tuple(shlex.join(words) for words in plan.command.then)
+        then = tuple(shell_words(words) for words in plan.command.then)
         text = Picked(query, number).written
         yield Row(number, plan, _fit(plan, query), text, text not in beside and number <= left, _command(plan), then)
 

@@ -15,6 +15,7 @@ from tests.models.building import ARRAY, F32, STRING, U32, Memory, Raw, array, h
 from gyakusan.doors import files
 from gyakusan.errors import BadModel, GyakusanError, Malformed, Truncated, Unsupported
 from gyakusan.models.formats import gguf
+from gyakusan.text import tell
 
 HUGE = 2**63
 SAFETENSORS = struct.pack("<Q", 80) + b'{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}' + bytes(90)
@@ -225,6 +226,13 @@ def test_bad_bytes_on_disk_say_the_same(case: str, tmp_path: Path) -> None:
     path.write_bytes(data)
     with files.open(path) as source, pytest.raises(kind, match=said):
         gguf.read(source)
+
+
+def test_names_stand_in_the_marks_of_the_reader() -> None:
+    with pytest.raises(Malformed) as refused:
+        gguf.read(Memory(BAD["tensor twice"][0]))
+    assert "テンソル「t」" in tell(refused.value.message, "ja")
+    assert "tensor 't'" in tell(refused.value.message, "en")
 
 
 def test_every_prefix_of_a_file_is_refused() -> None:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.planning.small import small
 
 from gyakusan.documents.fleet import fleet as document
+from gyakusan.engines.front_line import front_service
 from gyakusan.engines.registry import engine
-from gyakusan.engines.service_files import service, shell_line
+from gyakusan.engines.service_files import KEY_FILE, service, shell_line
 from gyakusan.errors import BadSetting
-from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
+from gyakusan.planning.fleet.recommend import FleetAnswer, fleet, left_out
 from gyakusan.planning.fleet.request import host_address, parse_fleet_request
 
 ANGLE = re.compile("[<>]")
@@ -48,7 +49,11 @@ def strings(value: object) -> list[str]:
 def lines(found: FleetAnswer, *, all_flags: bool) -> list[str]:
     """Return the commands of every fleet as `--command` prints them."""
     return [
-        shell_line(service(p.plan.deployment, c, all_flags=all_flags, lan=bool(p.key_variable)))
+        shell_line(
+            service(p.plan.deployment, c, all_flags=all_flags, lan=True)
+            if p.key_variable
+            else front_service(p.plan.deployment, c)
+        )
         for p in found.plans
         for c in p.commands
     ]
@@ -86,19 +91,33 @@ def test_servers_that_others_reach_listen_everywhere_and_ask_for_a_key_that_no_c
     for users in (1, 64):
         for plan in little(users=users, device="RTX 5090").plans:
             key = engine(plan.plan.engine).KEY
-            assert plan.key_variable == (key if plan.machines > 1 else "")
+            assert plan.key_variable == key != ""
             for command in plan.commands:
                 words = (*command.argv, *command.environment.values())
-                assert any("0.0.0.0" in w for w in words) == (plan.machines > 1)
+                assert any("0.0.0.0" in w for w in words)
                 assert not any(k.endswith("_API_KEY") for k in command.environment)
 
 
-def test_a_server_without_a_key_listens_everywhere_too() -> None:
-    plans = [p for p in little(users=64, device="RTX 5090", engines="ollama").plans if p.machines > 1]
-    assert plans
-    for plan in plans:
+@pytest.mark.parametrize(("device", "name"), [("RTX 5090", "ollama"), ("M5 Max 128GB", "mlx")])
+@pytest.mark.parametrize("users", [3, 64])
+def test_a_server_without_a_key_is_behind_gyakusan_which_asks_for_one(device: str, name: str, users: int) -> None:
+    found = little(users=users, device=device, engines=name)
+    assert found.plans
+    for plan in found.plans:
+        (command,) = plan.commands
         assert plan.key_variable == ""
-        assert plan.commands[0].environment["OLLAMA_HOST"].startswith("0.0.0.0:")
+        assert command.argv[:2] == ("gyakusan", "serve")
+        assert command.argv[-4:] == ("--host", "0.0.0.0", "--key-file", KEY_FILE)
+    assert all(f"--key-file {KEY_FILE}" in line and "openssl rand" in line for line in lines(found, all_flags=False))
+
+
+@pytest.mark.parametrize("device", ["M5 Max 128GB", "Mac mini M4 Pro 64GB", "RTX 5090"])
+def test_only_servers_that_ask_for_a_key_are_proposed_where_nobody_names_one(device: str) -> None:
+    found = little(users=10, device=device)
+    assert found.plans
+    assert all(engine(p.plan.engine).KEY for p in found.plans)
+    assert left_out(found) == (() if device == "RTX 5090" else ("MLX-LM",))
+    assert left_out(little(users=10, device=device, engines="llama.cpp")) == ()
 
 
 def test_machines_of_one_replica_know_the_first_and_find_their_own_address() -> None:

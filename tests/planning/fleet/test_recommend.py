@@ -368,6 +368,13 @@ BAD: list[dict[str, Any]] = [
 ]
 
 
+def test_times_name_their_unit_as_japanese_writes_it() -> None:
+    """Years of writing-off are months."""
+    for values, months, hours in (({"months": "三年"}, 36, 24), ({"months": "24か月", "hours": "八時間"}, 24, 8)):
+        terms = parse_fleet_request({"users": "五十人", **values}).terms
+        assert (terms.months, terms.hours) == (months, hours)
+
+
 @pytest.mark.parametrize("values", BAD, ids=lambda v: next(iter(v.items())).__repr__())
 def test_bad_input_is_named(values: dict[str, Any]) -> None:
     with pytest.raises(GyakusanError) as error:

@@ -59,7 +59,7 @@ def devices(**changes: object) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        (without("schema"), "its schema is None"),
+        (without("schema"), "its schema is missing"),
         (without(schema="gyakusan/detect/2"), "schema is 'gyakusan/detect/2'.*version of gyakusan"),
         (without(schema=["x"] * 1000), "its schema is"),
         (5, "schema"),

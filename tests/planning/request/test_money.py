@@ -42,6 +42,8 @@ from gyakusan.text import tell
         ("1,000千円", Money(1_000_000, "JPY")),
         ("1.250m yen", Money(1_250_000, "JPY")),
         ("2000 chf", Money(2000, "CHF")),
+        ("100 万円", Money(1_000_000, "JPY")),
+        ("1兆円", Money(10**12, "JPY")),
     ],
 )
 def test_amounts(text: str, expected: Money) -> None:

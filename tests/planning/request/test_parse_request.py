@@ -41,7 +41,7 @@ def test_a_file_says_what_flags_say() -> None:
         ({"prefer": "luck"}, "prefer"),
         ({"used": "yes"}, "used"),
         ({"engines": "vlm5000"}, "vlm5000"),
-        ({"kv": "q1_0"}, "Q1_0"),
+        ({"kv": "q1_0"}, "q1_0"),
         ({"families": [1]}, "families"),
         ({"device": ""}, "device"),
         ({"rates": "USD"}, "USD"),
@@ -158,3 +158,33 @@ def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
     for name, text in (("q.toml", "users = 5\n"), ("q.json", '{"users": 5}')):
         (tmp_path / name).write_text(text, "utf-8-sig")
         assert request_values(str(tmp_path / name), {}, ()) == {"users": 5}
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "read"),
+    [
+        ("first", "2秒", 2.0), ("first", "1.5 s", 1.5), ("power", "300ワット", 300.0), ("power", "千W", 1000.0),
+        ("speed", "10トークン/秒", 10.0), ("speed", "25 tokens/s", 25.0), ("quality", "70点", 70.0),
+    ],
+)  # fmt: skip
+def test_a_number_may_have_the_unit_in_which_it_is_told(key: str, typed: str, read: float) -> None:
+    fields = {"first": "max_ttft"}
+    assert getattr(parse_request({key: typed}), fields.get(key, key)) == read
+
+
+@pytest.mark.parametrize(("key", "typed"), [("first", "2W"), ("power", "2秒"), ("quality", "70s"), ("speed", "s")])
+def test_a_number_in_another_unit_is_refused(key: str, typed: str) -> None:
+    with pytest.raises(BadSetting):
+        parse_request({key: typed})
+
+
+def test_an_unknown_key_has_near_names_or_a_place_where_they_are_listed() -> None:
+    with pytest.raises(UsageError, match=r"no key 'foo'\. For the keys, see `gyakusan plan --help`\."):
+        parse_request({"foo": 1})
+    with pytest.raises(UsageError, match=r"no key 'contxt'\. Did you mean context"):
+        parse_request({"contxt": 1})
+
+
+def test_a_cache_type_is_quoted_as_it_was_typed() -> None:
+    with pytest.raises(UsageError, match=r"called 'zzq'\. Choose one of: F16, Q8_0\."):
+        parse_request({"kv": "zzq"})

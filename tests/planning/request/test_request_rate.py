@@ -20,6 +20,9 @@ from gyakusan.planning.request.request_rate import parse_request_rate, slots_for
         ("43200/day", 0.5),
         ("1,800 per hour", 0.5),
         ("2k/h", 2000 / 3600),
+        ("二千件/時", 2000 / 3600),
+        ("百件/日", 100 / 86400),
+        ("30 / 分", 0.5),
     ],
 )
 def test_rates_are_read(text: str, rate: float) -> None:

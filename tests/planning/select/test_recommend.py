@@ -21,7 +21,7 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import candidate_row, compared_figures, pareto_candidates
 from gyakusan.planning.select.shown_plans import shown_figures
 
 DEVICES = ("RTX 3060 12GB", "RTX 4090", "RTX 5090", "DGX Spark", "M4 Max 128GB", "2x RTX 3090")
@@ -70,10 +70,7 @@ def test_every_plan_of_a_budget_fits_and_is_within_it() -> None:
 def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: int) -> None:
     found = recommend(PlanRequest(device=device, users=users, context=context), columns=small())
     cells = found.grid.cells
-    points = [
-        (float(cells.quality_lower[i]), float(np.nan_to_num(cells.visible_tokens_per_s[i])), float(cells.price[i]))
-        for i in range(len(cells))
-    ]
+    points = [tuple(map(float, np.nan_to_num(row))) for row in zip(*compared_figures(cells), strict=True)]
     kept = pareto_candidates(found)
     assert all(not dominates(p, points[i]) for i in kept for p in points)
     assert all(any(dominates(points[k], p) or points[k] == p for k in kept) for p in points)
@@ -104,7 +101,7 @@ def test_brute_force_agrees(device: str) -> None:
     machine, grid = found.grid.offers[0].machine, found.grid
     mine = {
         (r["model"], r["quantization"], r["engine"]): r
-        for r in (candidate_row(grid, i) for i in range(len(grid.cells)))
+        for r in (candidate_row(grid, i) for i in np.flatnonzero(grid.cells.kv == 0))
     }
     theirs = {}
     for name in grid.engines:
@@ -219,8 +216,8 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
     for place in range(0, len(grid.cells), 7):
         mine = candidate_row(grid, place)
         table = grid.columns.of_engine(mine["engine"])
-        base = table.name[int(grid.cells.row[place])]
-        whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
+        base, kind = table.name[int(grid.cells.row[place])], asked.cache_types[int(grid.cells.kv[place])]
+        whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), kind)
         assert whole is not None
         pace = exact_speed(asked, whole)
         assert pace is not None

@@ -105,3 +105,21 @@ def test_several_changes_are_only_of_what_was_asked_and_work_when_they_are_typed
     assert found.plans
     assert found.plans[0].name == way.plan.name
     assert f"and {len(fields) - 1} more" in tell(way.change, "en")
+
+
+def test_a_limit_of_power_has_a_way_out_that_works_as_typed() -> None:
+    """With money enough the power decides; with neither, both are raised together."""
+    asked = {"budget": "300000JPY", "power": 10}
+    why = no_plan(recommend(parse_request(asked), columns=small()))
+    assert (why.decides, why.wants) == ("power", 10)
+    (way,) = why.ways
+    flag, watts = way.options.split()
+    assert (flag, float(watts)) == ("--power", why.has)
+    found = recommend(parse_request(asked | {"power": float(watts)}), columns=small())
+    assert found.plans[0].name == way.plan.name
+    both = no_plan(recommend(parse_request({"budget": "1USD", "power": 10}), columns=small()))
+    (way,) = both.ways
+    words = dict(zip(way.options.split()[::2], way.options.split()[1::2], strict=True))
+    assert words.keys() == {"--budget", "--power"}
+    question = {"budget": words["--budget"], "power": float(words["--power"])}
+    assert recommend(parse_request(question), columns=small()).plans[0].name == way.plan.name

@@ -16,7 +16,13 @@ from gyakusan.errors import BadQuantity
 from gyakusan.planning.candidates.hardware import owned_machine
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
-from gyakusan.planning.upgrade.labels import LEAST_SHOWN, quality_for_money, shown_figures
+from gyakusan.planning.upgrade.labels import (
+    LEAST_SHOWN,
+    first_for_speed,
+    is_surely_better,
+    quality_for_money,
+    shown_figures,
+)
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.purchase_options import purchase_options
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, parse_upgrade_request, upgrade
@@ -104,6 +110,7 @@ def test_labels_are_true(device: str, task: str) -> None:
     for step, mine in zip(found.steps, rows, strict=True):
         assert not any(other.beats(mine) for other in rows)
         assert "cheapest" not in step.roles or mine.price == min(r.price for r in rows)
+        assert "best" not in step.roles or is_surely_better(step)
         assert "best" not in step.roles or mine.quality == max(r.quality for r in rows)
         assert "fastest" not in step.roles or mine.speed == max(r.speed for r in rows)
         assert "yen" not in step.roles or quality_for_money(step) == max(map(quality_for_money, found.steps))
@@ -164,3 +171,13 @@ def test_nothing_is_the_most_for_the_money_or_the_fastest_that_brings_neither() 
             assert "yen" not in step.roles or 10_000 * quality_for_money(step) >= 0.05
             ratio = None if step.between is None else step.between.speed_ratio
             assert "fastest" not in step.roles or ratio is None or ratio[0] > 1
+
+
+@pytest.mark.parametrize("device", ["RTX 4090", "RTX 3060 12GB", "M4 16GB", "2x RTX 3090"])
+def test_a_purchase_for_speed_only_is_named_where_no_quality_is_beyond_its_error(device: str) -> None:
+    steps = whole(device=device).steps
+    named = first_for_speed(steps)
+    assert (named is None) == (not steps or any(map(is_surely_better, steps)))
+    assert named is None or named.between is not None
+    if named is not None and named.between is not None and named.between.speed_ratio is not None:
+        assert named.between.speed_ratio[0] > 1

@@ -44,6 +44,15 @@ def test_requests_tokens_and_memory_are_counted(opened: Open) -> None:
     assert seen.ttft is None  # no stream
 
 
+def test_lists_of_models_are_no_requests(opened: Open) -> None:
+    """`watch` counted them and `status` did not, so that the two differed."""
+    running = opened()
+    with running.client() as client:
+        assert client.get("/v1/models").status_code == 200
+        assert client.post("/v1/chat/completions", json={}).status_code == 200
+    assert (look(running).requests, running.front.traffic.requests) == (1, 1)
+
+
 def test_a_long_answer_counts_while_it_comes(opened: Open) -> None:
     running = opened()
     with running.client() as client, client.stream("POST", "/v1/chat/completions", json={"stream": 100}) as answer:

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.show.charts.drawing import cut, extent, frame, hatch, rect, round_step, stacked, told, within, wrapped
+from gyakusan.show.charts.drawing import (
+    cut,
+    extent,
+    frame,
+    hatch,
+    plain,
+    rect,
+    round_step,
+    stacked,
+    told,
+    within,
+    wrapped,
+)
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp", "M")), max_size=60)
 
@@ -68,3 +80,20 @@ def test_stacked_charts_stand_below_each_other() -> None:
 def test_words_of_data_lose_what_steers() -> None:
     assert told("a\x1b[31m\u202eb\u00a0c", str) == "a?[31m?b c"
     assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in frame('a "b" <c>', 1, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (2e-10, "0.0000000002"),
+        (0.1 + 0.2, "0.3"),
+        (1.5, "1.5"),
+        (90.0, "90"),
+        (12_345.6, "12,346"),
+        (1e12, "1,000,000,000,000"),
+    ],
+)
+def test_a_figure_of_an_axis_has_no_exponent(value: float, shown: str) -> None:
+    assert plain(value) == shown
+    assert "e" not in plain(value)

@@ -34,3 +34,16 @@ def test_marks_of_the_time_do_not_meet() -> None:
     drawn = timeline("MiB", [Series("held", ((0.0, 1.0), (1.01, 2.0)))], MARKS, english, 300)
     assert drawn.count("2026-11-29") == 1, "the second of two at one place"
     assert drawn.count("2026-11-28") == 1
+
+
+def test_a_limit_stands_beside_what_was_said() -> None:
+    drawn = timeline(
+        "MiB",
+        [Series("held", ((0.0, 1.0), (1.0, 1536.0)))],
+        MARKS,
+        english,
+        said=("start", 511.0),
+        limit=("most", 2000.0),
+    )
+    assert "held: 1,536, start: 511, most: 2,000" in drawn
+    assert ">2,000<" in drawn, "the axis reaches it"

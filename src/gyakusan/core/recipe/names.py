@@ -110,5 +110,5 @@ def canonical(name: str) -> str:
     asked = name.upper().replace("-", "_")
     found = _ALIASES.get(asked, asked)
     if found not in _DEFAULT:
-        raise unknown(say("quantisation"), name, QUANTIZATIONS)
+        raise unknown(say("quantisation"), name, QUANTIZATIONS, choices=True)
     return found

@@ -8,13 +8,13 @@ Source: llama.cpp b11434, common/arg.cpp (common_params_parser_init), common/com
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
 from typing import TypeAlias
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.doors.text import line
 from gyakusan.engines.base import Container
 from gyakusan.engines.defaults import without_options
@@ -344,7 +344,7 @@ def command(
     keyed: bool = False,
 ) -> str:
     """Return the line that a person would type. keyed: the server wants a key, shown as a variable and never as its value."""
-    line = shlex.join((PROGRAM, *arguments(path, settings, host=host, port=port, alias=alias, threads=threads)))
+    line = shell_words((PROGRAM, *arguments(path, settings, host=host, port=port, alias=alias, threads=threads)))
     return f'LLAMA_API_KEY="$GYAKUSAN_API_KEY" {line}' if keyed else line
 
 

@@ -147,9 +147,10 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
     low, high = one_device.range_factors(model, settings)
     reason, formula = say("largest batch"), ""
     if not is_array(size):
-        peak, base = one_device.largest_peak(model, settings)
-        reason = say("largest at {peak}", peak=say(PEAK_TEXTS[peak]))
-        formula = f"{format_bytes(base)} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
+        peak, base, closed = one_device.largest_peak(model, settings)
+        if closed == size or not one_device.simulates(model, settings):
+            reason = say("largest at {peak}", peak=say(PEAK_TEXTS[peak]))
+            formula = f"{format_bytes(base)} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
     least = size * low
     if settings.allocation_rules == "metal":  # read in the source and never measured: the low end is without it
         least = one_device.compute_buffer(model, replace(settings, driver="vulkan")).gpu * low

@@ -6,13 +6,13 @@ import importlib.util
 import json
 import os
 import re
-import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from gyakusan.core.model import Model
+from gyakusan.doors.shell import shell_word
 from gyakusan.engines.llamacpp import launch as launching
 from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.log import listens, read, stage, works
@@ -81,7 +81,7 @@ def dry_run(model: Model, settings: Settings) -> tuple[tuple[run.Compared, ...],
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
     """Return the llama-server line that a person would type to start the same."""
     line = launching.command(path, settings, **_options(endpoint), keyed=bool(endpoint.key))
-    return " ".join((line, *map(shlex.quote, endpoint.words)))
+    return " ".join((line, *map(shell_word, endpoint.words)))
 
 
 def gave_up(line: str) -> bool:

@@ -300,7 +300,7 @@ def _check_cache_types(settings: Settings) -> None:
         )
     for kind in (settings.key_type, settings.value_type, settings.draft_key_type, settings.draft_value_type):
         if kind.upper() not in CACHE_TYPES:
-            raise unknown(say("cache type"), kind, CACHE_TYPES)
+            raise unknown(say("cache type"), kind, CACHE_TYPES, choices=True)
     if not settings.flash and settings.value_type.upper() not in ("F32", "F16", "BF16"):
         raise BadSetting(
             "A quantised value cache ({type}) needs flash attention.", type=settings.value_type,

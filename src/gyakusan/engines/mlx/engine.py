@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +14,7 @@ from gyakusan.catalog.artifacts import published
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Checkpoint, Memory, Model
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.base import Command, ComputeSettings, Format, ImageInput, MultiGpu, System, Variant
 from gyakusan.engines.defaults import (
     account_bytes,
@@ -240,7 +240,7 @@ def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
     mode = () if form.scale == 4 else ("--q-mode", name.split("-")[0])
     bits = ("-q", "--q-bits", str(form.bits), "--q-group-size", str(form.group), *mode) if form.bits < 16 else ()
     argv = ("mlx_lm.convert", "--hf-path", original(record), "--mlx-path", _folder(record, name), *bits)
-    return (shlex.join(argv),)
+    return (shell_words(argv),)
 
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:

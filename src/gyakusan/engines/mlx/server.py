@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.mlx import launch as launching
 from gyakusan.engines.mlx.log import gave_up, listens, read, stage, works
 from gyakusan.engines.mlx.log_errors import start_failure
@@ -63,7 +63,7 @@ def _words(path: Path, settings: Settings, endpoint: Endpoint) -> Sequence[str]:
 
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
     """Return the mlx_lm.server line that a person would type; typed so, it asks for no key."""
-    return shlex.join((launching.PROGRAM, *_words(path, settings, endpoint)))
+    return shell_words((launching.PROGRAM, *_words(path, settings, endpoint)))
 
 
 def title(program: str) -> str:

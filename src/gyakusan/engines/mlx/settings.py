@@ -109,7 +109,7 @@ def format_of(quantization: str) -> str:
 def check(settings: Settings) -> Settings:
     """Return `settings`. Raises UnknownName, BadSetting for what MLX-LM refuses. Only scalars are checked."""
     if settings.weights not in FORMATS:
-        raise unknown(say("MLX format"), settings.weights, FORMATS)
+        raise unknown(say("MLX format"), settings.weights, FORMATS, choices=True)
     if settings.kv_bits not in (None, 2, 3, 4, 5, 6, 8):
         raise BadSetting("kv_bits cannot be {bits}.", bits=settings.kv_bits, mend="Give 8 or 4, or leave it out.")
     if settings.kv_group_size not in (32, 64, 128):

@@ -192,7 +192,7 @@ def release(version: str) -> tuple[int, int] | None:
 def check(settings: Settings) -> Settings:
     """Return `settings`. Raises UnknownName, BadSetting for what Ollama refuses. Only scalars are checked."""
     if settings.kv_cache_type.lower() not in CACHE_TYPES:
-        raise unknown(say("cache type"), settings.kv_cache_type, CACHE_TYPES)
+        raise unknown(say("cache type"), settings.kv_cache_type, CACHE_TYPES, choices=True)
     if release(settings.version) is None:
         raise BadSetting(
             "{name} cannot be {value}.",

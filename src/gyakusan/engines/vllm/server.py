@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from gyakusan.core.model import Model
 from gyakusan.doors import files
+from gyakusan.doors.shell import shell_word, shell_words
 from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
 from gyakusan.engines.server_defaults import checkpoint_error, no_dry_run, no_workers, same_device
 from gyakusan.engines.vllm import launch as launching
@@ -123,9 +123,9 @@ def _environment(base: Mapping[str, str], more: Mapping[str, str], key: str | No
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
     """Return the line that a person would type; the key is a variable."""
     words, variables = _words(path, settings, endpoint)
-    set_before = [f"{k}={shlex.quote(v)}" for k, v in variables.items()]
+    set_before = [f"{k}={shell_word(v)}" for k, v in variables.items()]
     key = ['VLLM_API_KEY="$GYAKUSAN_API_KEY"'] if endpoint.key else []
-    return " ".join((*key, *set_before, shlex.join(("vllm", *words))))
+    return " ".join((*key, *set_before, shell_words(("vllm", *words))))
 
 
 def title(program: str) -> str:

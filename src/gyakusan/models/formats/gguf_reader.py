@@ -13,7 +13,7 @@ from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import BY_CODE
 from gyakusan.core.model import Tensor
 from gyakusan.errors import Malformed, Truncated, Unsupported
-from gyakusan.message import Message, say
+from gyakusan.message import Message, Quoted, quoted, say
 from gyakusan.models.formats.magic import ENOUGH, not_gguf
 from gyakusan.models.formats.window import BUDGET, Window
 from gyakusan.models.sources import Source
@@ -379,7 +379,9 @@ class Reader:
         raise Truncated(template, file=self._name, mend=_MEND, **facts)
 
 
-def _short(value: object) -> str:
+def _short(value: object) -> Quoted | str:
     """Return a name or value from the file on one line, quoted."""
+    if isinstance(value, str):
+        return quoted(value if len(value) <= 78 else value[:75] + "...")
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -17,6 +17,7 @@ from gyakusan.core.model import Tensor
 from gyakusan.doors import files
 from gyakusan.doors.parse import misfit
 from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
+from gyakusan.message import Quoted, quoted
 from gyakusan.models.formats import json_text
 from gyakusan.models.formats.magic import ENOUGH, likeness
 from gyakusan.models.sources import Source
@@ -251,6 +252,9 @@ def _bad(template: str, file: str, /, **facts: Any) -> NoReturn:
     raise Malformed(template, file=file, mend=_MEND, **facts)
 
 
-def _short(value: object) -> str:
+def _short(value: object) -> Quoted | str:
+    """Return a name or value from the file on one line, quoted."""
+    if isinstance(value, str):
+        return quoted(value if len(value) <= 78 else value[:75] + "...")
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
 
 from gyakusan.doors.text import line
-from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated
+from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated, Unreachable
 from gyakusan.message import Quoted, quoted
 from gyakusan.models.sources import route
 from gyakusan.models.sources.route import HOPS, shown
@@ -277,7 +277,7 @@ class Web:
             return SourceError(template, url=self.name, n=f"{self._watch.patience:g}", mend=mend)
         if isinstance(error, TimeoutException):
             template = "{url} did not answer for {n} seconds."
-            return SourceError(
+            return Unreachable(
                 template, url=self.name, n=f"{self.timeout:g}", mend="Check the network, or try again later."
             )
         if isinstance(error, LocalProtocolError):  # its text may hold the token
@@ -286,7 +286,7 @@ class Web:
             )
         why = " ".join(str(error).split())[:120] or type(error).__name__
         mend = "Check the address, the network and the proxy settings."
-        return SourceError("{url} cannot be read: {why}.", url=self.name, why=why.rstrip("."), mend=mend)
+        return Unreachable("{url} cannot be read: {why}.", url=self.name, why=why.rstrip("."), mend=mend)
 
 
 _STATUS: Mapping[int, tuple[str, str]] = {

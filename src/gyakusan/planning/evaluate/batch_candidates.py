@@ -1,11 +1,11 @@
-"""Every candidate of one batch that fits: whole on the GPUs, else with a smaller cache, else with a part in RAM."""
+"""Every candidate of one batch that fits: whole on the GPUs with a usual and a smaller cache, else with a part in RAM."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import structs
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.broadcast import distinct
@@ -30,11 +30,11 @@ def batch_candidates(context: SweepContext, b: DeviceBatch) -> tuple[list[Candid
     # What lacks at least as much as it lacks elsewhere brings nothing new; of the others the whole need is noted below.
     nearer = least - b.usable < context.missed.short_by[models[rows]]
     _note_hopeless(context, b, rows[~wanted[models[rows]] & nearer])
-    held = _Held.nothing(context, b)
+    held = np.zeros((len(b.counts), len(context.costs.contexts), len(context.columns.models)), bool)
     found, tried = list(_whole(context, b, hopeful, held)), len(_cache_types(context, b))
     if context.alone and b.holds_part_in_ram:
-        left = rows[~b.table.coarse[rows] & ~held.everywhere(b.table)[rows]]
-        found.append(part_in_ram.feasible(context, b, left, held.models))
+        left = rows[~b.table.coarse[rows] & ~np.asarray(held.all(axis=(0, 1)))[models[rows]]]
+        found.append(part_in_ram.feasible(context, b, left, held))
         tried += 1
     filtered = pareto_optimal if context.reduce else all_feasible
     return [filtered(context, f) for f in found], len(rows) * len(b.counts) * len(context.costs.contexts) * tried
@@ -48,51 +48,26 @@ def _note_hopeless(context: SweepContext, b: DeviceBatch, rows: IntArray) -> Non
         _note_short(context, b, rows, memory)
 
 
-class _Held(Struct, frozen=True):
-    """What fits so far.
+def _note_held(held: BoolArray, f: FeasibleBatch, table: VariantTable) -> None:
+    """Note of which models a format of four bits or more fits. held: (counts, contexts, models)."""
+    fine = np.flatnonzero(~table.coarse[f.rows])
+    place = table.model[f.rows[fine]]
+    if len(fine):
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        fits = np.logical_or.reduceat(take_last_axis(f.fits, fine), starts, axis=-1)
+        held[..., place[starts]] |= np.asarray(fits)
 
-    models: True where a format of a model of four bits or more does (counts, contexts, models)
-    rows: True where a format does (counts, contexts, rows of the table)
+
+def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolArray) -> Iterator[FeasibleBatch]:
+    """Yield what fits the GPUs, for each type of cache: also what fits with a larger one.
+
+    Else a plan for few people, which fit, would be slower than that for many, which do not.
     """
-
-    models: BoolArray
-    rows: BoolArray
-
-    @classmethod
-    def nothing(cls, context: SweepContext, b: DeviceBatch) -> _Held:
-        shape = len(b.counts), len(context.costs.contexts)
-        return cls(np.zeros((*shape, len(context.columns.models)), bool), np.zeros((*shape, len(b.table)), bool))
-
-    def note(self, f: FeasibleBatch, table: VariantTable) -> None:
-        """Note what fits in a batch."""
-        self.rows[..., f.rows] |= f.fits
-        fine = np.flatnonzero(~table.coarse[f.rows])
-        place = table.model[f.rows[fine]]
-        if len(fine):
-            starts = np.flatnonzero(np.diff(place, prepend=-1))
-            fits = np.logical_or.reduceat(take_last_axis(f.fits, fine), starts, axis=-1)
-            self.models[..., place[starts]] |= np.asarray(fits)
-
-    def covers(self, table: VariantTable, rows: IntArray) -> BoolArray:
-        """Return where nothing else of some rows' models is wanted (counts, contexts, rows)."""
-        return take_last_axis(self.models, table.model[rows]) | take_last_axis(self.rows, rows)
-
-    def everywhere(self, table: VariantTable) -> BoolArray:
-        """Return True for rows of models that fit in every case (rows of the table,)."""
-        return np.asarray(self.models.all(axis=(0, 1)))[table.model]
-
-
-def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: _Held) -> Iterator[FeasibleBatch]:
-    """Yield what fits the GPUs, for each type of cache. Where nobody named one, the next is for what did not fit."""
-    free = not context.question.kv_types
     for kv, kind in _cache_types(context, b):
-        left = rows[~held.everywhere(b.table)[rows]] if free and kv else rows
-        wanted = distinct(b.table.model[left])
+        wanted = distinct(b.table.model[rows])
         memory = context.load_memory.of(b.name, kind, b.machine, tuple(b.counts.tolist()), wanted)
-        f = _feasible(context, b, left, memory, kv)
-        if free and kv:
-            f = structs.replace(f, fits=f.fits & ~held.covers(b.table, f.rows))
-        held.note(f, b.table)
+        f = _feasible(context, b, rows, memory, kv)
+        _note_held(held, f, b.table)
         yield f
 
 

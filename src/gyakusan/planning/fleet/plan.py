@@ -10,6 +10,7 @@ from msgspec import structs
 from gyakusan.core.load import Load
 from gyakusan.core.queue import QueueEstimate
 from gyakusan.engines.base import Command
+from gyakusan.engines.front_line import front_command
 from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import EVERYWHERE
 from gyakusan.planning.fleet import costs
@@ -77,8 +78,8 @@ class FleetPlan:
 
     @property
     def key_variable(self) -> str:
-        """Environment variable from which every server reads the same key, "" = it has none."""
-        return engine(self.plan.engine).KEY if self.machines > 1 else ""
+        """Environment variable from which every server reads the same key, "" = gyakusan asks for it before the server."""
+        return engine(self.plan.engine).KEY
 
     @property
     def speed(self) -> SpeedEstimate:
@@ -162,7 +163,7 @@ def fleet_plan(
         tokens_per_s_low=low,
         cost=fleet_cost(request, replica, replicas, nodes, queue, exchange),
         failure_impact=failure_impact(request, replica, replicas, queue),
-        commands=machine_commands(replica, replicas * nodes + request.spare, nodes, request.first_address),
+        commands=machine_commands(replica, nodes, request.first_address),
     )
 
 
@@ -248,18 +249,18 @@ def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, 
     return FailureImpact("holds" if good else "slower", 1.0, speed.decode_each.value)
 
 
-def machine_commands(replica: Plan, machines: int, nodes: int, first_address: str | None) -> tuple[Command, ...]:
+def machine_commands(replica: Plan, nodes: int, first_address: str | None) -> tuple[Command, ...]:
     """Return the exact command of each machine of a replica, () without the address that the others must know.
 
-    In a fleet of several machines the servers listen on every address: the load balancer is on another one.
+    A fleet serves people at other computers: its servers listen on every address and ask for a key. For a server that has no
+    key gyakusan asks for it (`gyakusan serve`).
 
-    machines: of the fleet
     nodes: machines that one replica spans
     first_address: of its first machine, None = not known
     """
-    if machines == 1:
-        return (replica.command,)
     rules = engine(replica.engine)
+    if not rules.KEY:
+        return (front_command(replica.deployment),)
     command = rules.with_host(replica.command, EVERYWHERE)
     if nodes == 1:
         return (command,)

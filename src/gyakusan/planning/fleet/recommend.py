@@ -8,6 +8,7 @@ from itertools import islice
 
 from msgspec import structs
 
+from gyakusan.engines.registry import usual_engines
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.labels import shown_fleets
@@ -22,9 +23,9 @@ from gyakusan.planning.fleet.ranking import (
     ranked_for_role,
 )
 from gyakusan.planning.fleet.relaxations import find_relaxations
-from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.fleet.request import FleetRequest, reached_by_others
 from gyakusan.planning.fleet.sizes import replica_queue_of, sized, surviving
-from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
+from gyakusan.planning.fleet.sweep import FleetCandidates, offered_machines, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.pace import slowest_answer
 from gyakusan.planning.request.request import PlanRequest
@@ -66,6 +67,17 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
     plans = _recommended(request, candidates, exchange)
     relaxations = () if plans else find_relaxations(request, models, candidates.sustainable_rate)
     return FleetAnswer(request, plans, relaxations, exchange, candidates.grid.count)
+
+
+def left_out(answer: FleetAnswer) -> tuple[str, ...]:
+    """Return the engines that `plan` takes on a machine that was looked at and a fleet does not: their servers have no key."""
+    if "engines" in answer.request.given or not answer.plans:
+        return ()
+    offers = offered_machines(answer.request, answer.rates)
+    machines = {o.machine.gpus[0].backend: o.machine for o in offers if o.machine.gpus}.values()
+    one = answer.plans[0].plan.deployment
+    without = (n for n in usual_engines() if n not in reached_by_others())
+    return tuple(n for n in without if any(not one.on(m).under(n).refusals for m in machines))
 
 
 def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from gyakusan.message import people, say
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.fleet.request import LARGEST, FleetRequest
+from gyakusan.planning.fleet.request import LARGEST, FleetRequest, reached_by_others
 from gyakusan.planning.fleet.sweep import offered_machines, sweep_fleets
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.money import exchange_rates
@@ -41,6 +41,7 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
         return (Relaxation(sentence), Relaxation(say("gyakusan calibrate measures it; or add --bandwidth 80GB/s.")))
 
     def works(changed: PlanRequest) -> bool:
+        changed = changed if changed.engines else structs.replace(changed, engines=reached_by_others())
         return _is_served(replace(request, plan_request=changed), columns)
 
     smaller = _fewer_requests(request, sustainable) or _fewer_users(request, works) or _one_user(request, works)

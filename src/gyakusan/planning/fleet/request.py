@@ -10,9 +10,10 @@ from typing import Any
 
 from msgspec import structs
 
-from gyakusan.engines.registry import NAMES, engine
+from gyakusan.engines.registry import NAMES, engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
 from gyakusan.message import quoted
+from gyakusan.numerals import in_digits
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
@@ -23,6 +24,8 @@ from gyakusan.units import parse_count
 DEFAULT_TERMS = CostTerms()
 LARGEST = {"replicas": 1024, "spare": 64, "nodes": 8}
 """Keys that are counts -> the largest that is accepted."""
+UNITS = {"months": ("か月", "ヶ月", "カ月"), "hours": ("時間", "h"), "upkeep": ("%",), "pue": ()}
+"""Key -> how its unit may be written behind the number."""
 RANGES = {"months": (1.0, 240.0), "pue": (1.0, 5.0), "hours": (0.1, 24.0), "upkeep": (0.0, 100.0)}
 """Keys that are plain numbers -> the least and the largest that are accepted."""
 _NETWORK = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(G|M|T)(?:(?:bit|b)/?p?s?|(B)/s|bE|be|BE)\s*")
@@ -69,16 +72,26 @@ def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
             raise BadSetting(
                 "A request has no key {key}.",
                 key=quoted(str(key), 40),
-                near=", ".join(near) or ", ".join(FLEET_KEYS),
-                mend="Did you mean {near}?",
+                near=", ".join(near),
+                mend="Did you mean {near}?" if near else "For the keys, see `gyakusan fleet --help`.",
             )
     own: dict[str, Any] = {k: _read(k, v) for k, v in given.items() if k in FLEET_KEYS}
     named = {"device", "memory"} & given.keys()
     plan_request = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
+    if not plan_request.engines:
+        plan_request = structs.replace(plan_request, engines=reached_by_others())
     terms = CostTerms(**{f.name: own.pop(f.name) for f in fields(CostTerms) if f.name in own})
     request = FleetRequest(_in_currency(plan_request, own), terms=terms, given=frozenset(given), **own)
     _refuse_contradictions(request)
     return request
+
+
+def reached_by_others() -> tuple[str, ...]:
+    """Return the engines that a fleet takes where nobody names one: those whose server asks for a key by itself.
+
+    A fleet serves people at other computers. Another engine is served behind gyakusan, where it is named.
+    """
+    return tuple(name for name in usual_engines() if engine(name).KEY)
 
 
 def _in_currency(request: PlanRequest, own: Mapping[str, Any]) -> PlanRequest:
@@ -194,7 +207,7 @@ def _count(key: str, value: object) -> int:
 def _number(key: str, value: object) -> float:
     low, high = RANGES[key]
     try:
-        number = float(str(value).strip().removesuffix("%"))
+        number = _in_unit(key, in_digits(str(value)).strip())
     except ValueError:
         number = float("nan")
     if isinstance(value, bool) or not low <= number <= high:
@@ -207,6 +220,15 @@ def _number(key: str, value: object) -> float:
             mend="Give a number from {low} to {high}.",
         )
     return number
+
+
+def _in_unit(key: str, text: str) -> float:
+    """Return a number that may name its unit, years as months. Raises ValueError."""
+    if key == "months" and text.endswith("年"):
+        return 12 * float(text.removesuffix("年"))
+    for unit in UNITS.get(key, ()):
+        text = text.removesuffix(unit)
+    return float(text)
 
 
 FLEET_KEYS = (

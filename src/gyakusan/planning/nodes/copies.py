@@ -23,12 +23,10 @@ FEW = 4
 SAMPLED = (*range(2, FEW + 1), 8, 16)
 
 
-def best_copies(
-    request: PlanRequest, nodes: Sequence[Node], answers: Answers, *, bounded: bool = True
-) -> Layout | None:
+def best_copies(request: PlanRequest, nodes: Sequence[Node], answers: Answers) -> Layout | None:
     """Return copies on the fewest nodes that are enough, else the fastest; None where no model runs on two nodes.
 
-    nodes: the strongest first; bounded: False tries also what cannot be enough, for tests
+    nodes: the strongest first
     """
     most = min(len(nodes), request.users)
     models = _models(request, nodes[:most], answers) if most > 1 else {}
@@ -41,7 +39,7 @@ def best_copies(
     made: list[Layout] = []
     for count in models:
         pairs = [(count, m) for m in models[count]]
-        hopeful = [p for p in pairs if not bounded or known.may_reach(p[1], count, wanted)]
+        hopeful = [p for p in pairs if known.may_reach(p[1], count, wanted)]
         rest += [p for p in pairs if p not in hopeful]
         found = [x for _, m in hopeful if (x := _copies(request, nodes[:count], m, answers, known)) is not None]
         enough = [x for x in found if x.is_enough(request)]

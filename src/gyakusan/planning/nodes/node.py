@@ -29,7 +29,7 @@ MOST_DEVICES = 64
 """Of a node: no computer has more, and each is planned for itself."""
 SLOWEST, FASTEST = 1e6, 1e15
 """Bandwidth of the slowest memory, and more than any has; others are a mistake. [B/s]"""
-BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [ ..., ... ]"
+BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [..., ...]."
 
 
 class Node(Struct, frozen=True):
@@ -145,15 +145,25 @@ def _address_key(address: str) -> str:
         return address.casefold()
 
 
-def _node(source: str, value: object) -> Node:
-    """Return a node of what `detect` wrote. Raises BadSetting."""
+def _check_schema(source: str, value: object) -> None:
+    """Raise BadSetting for what is not in the schema of `detect`."""
     form = value.get("schema") if isinstance(value, Mapping) else None
+    if form is None:
+        raise BadSetting(
+            "{file} is not what gyakusan detect --json writes: its schema is missing.", file=source,
+            mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
+        )  # fmt: skip
     if form != SCHEMA:
         raise BadSetting(
             "{file} is not what gyakusan detect --json of this version writes: its schema is {form}, not {wanted}.",
             file=source, form=quoted(form, 60), wanted=SCHEMA,
             mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
         )  # fmt: skip
+
+
+def _node(source: str, value: object) -> Node:
+    """Return a node of what `detect` wrote. Raises BadSetting."""
+    _check_schema(source, value)
     try:
         said = msgspec.convert(value, _Described)
     except msgspec.ValidationError as error:

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates import model_table
-from gyakusan.planning.nodes.across import ANY, Wanted, joined
+from gyakusan.planning.nodes.across import Wanted, joined
 from gyakusan.planning.nodes.answers import Answers
 from gyakusan.planning.nodes.copies import best_copies
 from gyakusan.planning.nodes.layout import Layout
@@ -49,11 +49,8 @@ class NodesAnswer(Struct, frozen=True):
     nearest: tuple[Message, ...]
 
 
-def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link, *, bounded: bool = True) -> NodesAnswer:
-    """Return the layouts for a request on these nodes. Raises BadSetting, UnknownName.
-
-    bounded: False searches also where nothing can come first, for tests
-    """
+def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link) -> NodesAnswer:
+    """Return the layouts for a request on these nodes. Raises BadSetting, UnknownName."""
     _check(request)
     if request.model is not None and request.model not in model_table.load().places:
         request = structs.replace(request, model=text_model_name(request.model))
@@ -63,13 +60,12 @@ def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link, *, bound
     alone = best_alone(request, rows)
     found = [] if alone is None else [alone]
     if alone is None or not alone.is_enough(request):
-        copies = best_copies(request, ordered, answers, bounded=bounded)
+        copies = best_copies(request, ordered, answers)
         found += [] if copies is None else [copies]
     other = max((x for row in rows for x in row), key=lambda x: rank(request, x), default=None)
     known = found if other is None else [*found, other]  # what a node does alone with another of its rows
     for count in range(2, 1 + min(len(ordered), MOST_JOINED)):
-        wanted = _wanted(request, known) if bounded else ANY
-        best = _worth_a_row(request, known, joined(request, ordered[:count], link, wanted))
+        best = _worth_a_row(request, known, joined(request, ordered[:count], link, _wanted(request, known)))
         if best is not None:
             found, known = [*found, best], [*known, best]
     layouts = tuple(sorted(found, key=lambda x: _order(request, x)))

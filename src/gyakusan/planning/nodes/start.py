@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from msgspec import Struct
 
+from gyakusan.doors.shell import shell_words
 from gyakusan.engines.base import Command
 from gyakusan.engines.service_files import EVERYWHERE, Service, service
 from gyakusan.errors import BadSetting
@@ -66,7 +66,7 @@ def one_line(layout: Layout) -> str:
     places = ",".join(f"ssh:{other}" for other in others)
     cache = plan.deployment.cache_type
     words = ("gyakusan", "serve", plan.artifact.reference, "--context", str(load.context), "--users", str(load.users))
-    return shlex.join((*words, *(() if cache == "f16" else ("--kv-type", cache)), "--rpc", places))
+    return shell_words((*words, *(() if cache == "f16" else ("--kv-type", cache)), "--rpc", places))
 
 
 def _workers(layout: Layout, *, all_flags: bool) -> Iterator[Start]:

@@ -8,7 +8,7 @@ from gyakusan.catalog import quality as scores
 from gyakusan.catalog.quality import Quality
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
-from gyakusan.core.load import Load
+from gyakusan.core.load import Load, check_prompt_length
 from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.core.quality import Score, after_penalty
@@ -16,7 +16,7 @@ from gyakusan.core.roofline import expected_batches
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import BadQuantity, GyakusanError, UnknownName
+from gyakusan.errors import GyakusanError, UnknownName
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.lineage import Lineage, lineage, lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas, traffic_of
@@ -112,18 +112,12 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine, use
 
 def check_prompt(prompt: int | None, load: Load) -> None:
     """Raise BadQuantity for a prompt that leaves no room for an answer. prompt: its length, None = as for chatting [tokens]."""
-    if prompt is not None and prompt >= int(load.context):
-        raise BadQuantity(
-            "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
-            prompt=f"{prompt:,}",
-            answer=1,
-            context=f"{int(load.context):,}",
-            mend="Raise the context, or shorten the prompt or the answer.",
-        )
+    if prompt is not None:
+        check_prompt_length(prompt, int(load.context))
 
 
 def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) -> TurnShape:
-    """Return a turn of a conversation in a context that is half full, as plans take it.
+    """Return a turn of a conversation that has used half of what prompt and answer leave of its context, as plans take it.
 
     prompt: its length, None = as for chatting [tokens]
     """

@@ -177,17 +177,22 @@ def _cached(asked: Asked, kind: str) -> _Change | None:
     """Return the deployment with a smaller type of cache, None if the engine has none or uses it already."""
     d = asked.deployment
     setting = d.rules.cache_setting(kind)
-    now = d.rules.compute_settings(d.machine, d.settings).cache_bytes
-    if not setting or d.rules.cache_bytes(kind) >= now:
+    if not setting:
         return None
     try:
         changed = d.under(d.engine, {**d.changes, **setting})
     except GyakusanError:
         return None
+    if _bytes(changed) >= _bytes(d):
+        return None
     name, options = str(next(iter(setting.values()))).lower(), _settings(setting)
     if d.engine == DEFAULT:
         options = f"--key-type {name} --value-type {name}" if asked.split_cache else f"--kv-type {name}"
     return _Change("cache", (say("{type} cache", type=name),), options, changed)
+
+
+def _bytes(deployment: Deployment) -> float:
+    return sum(float(account.total) for account in deployment.ledger.accounts)
 
 
 def _settings(changes: Mapping[str, object]) -> str:

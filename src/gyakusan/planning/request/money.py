@@ -7,7 +7,6 @@ shown with tax, and what a socket of the house gives.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -15,6 +14,8 @@ from msgspec import Struct
 from gyakusan.catalog.rates import rate
 from gyakusan.errors import BadQuantity, UnknownName
 from gyakusan.message import Message, quoted, say
+from gyakusan.numerals import KANJI, half_width
+from gyakusan.numerals import number as number_of
 
 CURRENCIES = ("JPY", "USD", "EUR", "CHF")
 _WORDS = {
@@ -25,17 +26,14 @@ _WORDS = {
 }
 _SIGNS = {word: currency for currency, words in _WORDS.items() for word in words}
 _AMOUNT = re.compile(
-    r"\s*([^\d\s.,+-]*?)\s*([+-]?[\d〇一二三四五六七八九十百千万億][\d,_.〇一二三四五六七八九十百千万億]*)\s*([km])?\s*([^\d\s.,]*)\s*",
+    rf"\s*([^\d\s.,+-]*?)\s*([+-]?[\d{KANJI}][\d,_.{KANJI}]*)\s*([km])?\s*([^\d\s.,]*)\s*",
     re.IGNORECASE,
 )
-_GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(?:,\d{3})+|\d{1,3}(?:_\d{3})+)(\.\d+)?", re.ASCII)
-"""Digits, their groups of three separated by commas. A comma is no decimal point here, and a point no separator."""
+_SPACED = re.compile(rf"(?<=\d)\s+(?=[{KANJI}])")
+"""Blanks within a number: "100 万円"."""
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
 """One thousand in Germany, one in England."""
 GROUPS = say("Write e.g. 3000.50EUR or 1,000,000JPY: commas between groups of three digits, a point before decimals.")
-_DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")}
-_SMALL = {"十": 10, "百": 100, "千": 1000}
-_LARGE = {"万": 10**4, "億": 10**8}
 _MULTIPLES = {"": 1, "k": 1e3, "m": 1e6}
 CURRENCY_TEXTS = {"JPY": "{n} yen", "USD": "{n} USD", "EUR": "{n} EUR", "CHF": "{n} CHF"}
 """Templates of an amount."""
@@ -91,8 +89,8 @@ def parse_money(text: str, currency: str = "") -> Money:
     currency: of a number that names none
     Raises BadQuantity for no number, no currency or an unknown one, or an amount that is not positive.
     """
-    match = _AMOUNT.fullmatch(unicodedata.normalize("NFKC", text)) if len(text) <= 64 else None
-    number = None if match is None else _number(match[2])
+    match = _AMOUNT.fullmatch(_SPACED.sub("", half_width(text))) if len(text) <= 64 else None
+    number = None if match is None else number_of(match[2])
     if match is None or number is None or (not match[3] and _AMBIGUOUS.fullmatch(match[2])):
         grouped = match is not None and re.search("[.,_]", match[2])
         raise BadQuantity(
@@ -114,7 +112,7 @@ def parse_money(text: str, currency: str = "") -> Money:
 
 def parse_currency(text: str) -> str:
     """Read "usd", "¥" or "ドル" as one of CURRENCIES. Raises BadQuantity."""
-    unit = unicodedata.normalize("NFKC", text).strip().upper()
+    unit = half_width(text).strip().upper()
     currency = _SIGNS.get(unit, unit)
     if currency not in CURRENCIES:
         raise BadQuantity(
@@ -124,43 +122,6 @@ def parse_currency(text: str) -> str:
             mend="Known: {known}.",
         )
     return currency
-
-
-def _number(text: str) -> float | None:
-    """Return the value of "1,000,000", "2500.50", "100万", "百万", "1億2000万" or "5千"; None for what is no number."""
-    if "." in text and "," in text and text.rindex(",") > text.index("."):
-        return None
-    *large, rest = re.split("(?<=[億万])", text)
-    total, last = 0.0, float("inf")
-    for part in large:
-        unit = _LARGE[part[-1]]
-        value = 1.0 if part[:-1] == "" and last == float("inf") else _below(part[:-1])
-        if value is None or unit >= last:
-            return None
-        total, last = total + value * unit, unit
-    value = 0.0 if large and not rest else _below(rest)
-    return None if value is None or value >= last else total + value
-
-
-def _below(text: str) -> float | None:
-    """Return the value of a number below 万: "2,500.50", "5千", "千二百", "1.5百"; None for what is none."""
-    *small, rest = re.split("(?<=[千百十])", text)
-    total, last = 0.0, float("inf")
-    for part in small:
-        unit = _SMALL[part[-1]]
-        value = 1.0 if part[:-1] == "" else _plain(part[:-1])
-        if value is None or unit >= last or (value >= 10 and total > 0):
-            return None
-        total, last = total + value * unit, unit
-    value = 0.0 if small and not rest else _plain(rest)
-    return None if value is None or value >= last else total + value
-
-
-def _plain(text: str) -> float | None:
-    """Return the value of digits with their groups, None if there are none or the groups are not of three digits."""
-    digits = "".join(_DIGITS.get(c, c) for c in text)
-    whole = _GROUPED.fullmatch(digits)
-    return float(re.sub("[,_]", "", digits)) if whole else None
 
 
 def currency_of_locale(environment: Mapping[str, str]) -> str:

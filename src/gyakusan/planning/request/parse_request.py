@@ -12,10 +12,12 @@ from typing import Any, get_args
 
 from msgspec import structs
 
+from gyakusan.core.load import check_prompt_length
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
 from gyakusan.message import Message, quoted, say
+from gyakusan.numerals import in_digits
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import (
@@ -55,8 +57,8 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
             raise BadSetting(
                 "A request has no key {key}.",
                 key=quoted(str(key), 40),
-                near=", ".join(similar) or ", ".join(KEYS),
-                mend="Did you mean {near}?",
+                near=", ".join(similar),
+                mend="Did you mean {near}?" if similar else "For the keys, see `gyakusan plan --help`.",
             )
     given = {k: value for k, value in values.items() if value is not None}
     currency = _currency("currency", given["currency"]) if "currency" in given else ""
@@ -84,6 +86,7 @@ def _users_of_rate(rate: float, request: PlanRequest) -> int:
 def check_request(request: PlanRequest) -> PlanRequest:
     """Return the request. Raises BadQuantity or BadSetting if its values contradict each other."""
     workload = request.workload
+    check_prompt_length(workload.prompt_tokens, workload.context)
     if workload.prompt_tokens + workload.output_tokens > workload.context:
         raise BadQuantity(
             "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
@@ -148,7 +151,7 @@ def _count(key: str, value: object) -> int:
     most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _bad(key, value)
-    if isinstance(value, str) and not any(c.isdigit() for c in value):
+    if isinstance(value, str) and not any(c.isdigit() for c in in_digits(value)):
         raise BadQuantity(
             "{key} takes a whole number, not {value}.",
             key=key,
@@ -161,9 +164,19 @@ def _count(key: str, value: object) -> int:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
+_WATTS = re.compile(r"\s*(?:W|watts?|ワット)$", re.IGNORECASE)
+_UNITS = {
+    "power": _WATTS, "outlet": _WATTS,
+    "first": re.compile(r"\s*(?:s|sec|seconds?|秒)$", re.IGNORECASE),
+    "speed": re.compile(r"\s*(?:(?:tokens?|tok|t|トークン)/(?:s|秒)|トークン)$", re.IGNORECASE),
+    "quality": re.compile(r"\s*(?:points?|点)$", re.IGNORECASE),
+}  # fmt: skip
+"""Units that may stand after a number: those in which the program itself tells it."""
+
+
 def _number(key: str, value: object) -> float:
     try:
-        number = float(str(value).strip().removesuffix("W").removesuffix("w"))
+        number = float(_UNITS[key].sub("", in_digits(str(value)).strip()))
     except ValueError:
         raise _no_number(key, value) from None
     if isinstance(value, bool) or not 0 <= number < LARGEST or (number == 0 and key in ("power", "outlet")):
@@ -228,6 +241,11 @@ def _words(key: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p.strip() for p in parts if p.strip()))
 
 
+def _words_or_all(key: str, value: object) -> tuple[str, ...]:
+    """Read names of which "all" leaves none out, so that it undoes what was specified before."""
+    return tuple(word for word in _words(key, value) if word.casefold() != "all")
+
+
 def _engines(key: str, value: object) -> tuple[str, ...]:
     names = _words(key, value)
     if isinstance(value, str) and not names:
@@ -238,11 +256,11 @@ def _engines(key: str, value: object) -> tuple[str, ...]:
 
 
 def _kv_types(key: str, value: object) -> tuple[str, ...]:
-    names = tuple(w.upper() for w in _words(key, value))
-    for name in names:
-        if name not in ("F16", "Q8_0"):
-            raise unknown(say("cache type"), name, ("F16", "Q8_0"))
-    return names
+    words = _words(key, value)
+    for word in words:
+        if word.upper() not in ("F16", "Q8_0"):
+            raise unknown(say("cache type"), word, ("F16", "Q8_0"), choices=True)
+    return tuple(w.upper() for w in words)
 
 
 def _exchange_rates(key: str, value: object) -> tuple[tuple[str, float], ...]:
@@ -311,7 +329,8 @@ _READERS: Mapping[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("used", "enterprise", "images", "buy"), _yes_or_no),
     **dict.fromkeys(_MONEY, _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
-    **dict.fromkeys(("licenses", "families", "without"), _words),
+    **dict.fromkeys(("licenses", "families"), _words_or_all),
+    "without": _words,
     "also": _colocated,
     "arrivals": _rate,
     "currency": _currency,

@@ -97,7 +97,7 @@ class PlanRequest(Struct, frozen=True):
     quality: quality score, at least, None = no limit [points]
     prefer: what counts most in the ranking
     engines: to choose from, empty = the usual ones
-    kv_types: types of the KV cache to choose from, empty = F16, and Q8_0 for a model that does not fit with it
+    kv_types: types of the KV cache to choose from, empty = F16, and Q8_0 where that brings more
     licenses: of the model, empty = all
     families: whose names models must begin with, empty = all
     exclude_families: whose names models must not begin with
@@ -159,7 +159,7 @@ class PlanRequest(Struct, frozen=True):
 
     @property
     def cache_types(self) -> tuple[str, ...]:
-        """The types of the KV cache to try; without a wish the second is for what does not fit with the first."""
+        """The types of the KV cache to try; without a wish each engine has its usual and its smaller one."""
         return self.kv_types or CACHE_TYPES
 
     @property

@@ -7,13 +7,18 @@ import re
 from gyakusan.core import queue
 from gyakusan.errors import BadQuantity
 from gyakusan.message import quoted
+from gyakusan.numerals import in_digits
 from gyakusan.planning.request.request import Workload
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+SECONDS |= {"秒": 1, "分": 60, "時": 3600, "時間": 3600, "日": 86400}
 """Unit of time, as it is written -> its length. [s]"""
 MIN_RATE, MAX_RATE = 1e-7, 10_000.0
 """Range of the rates that can be planned for. [1/s]"""
-_RATE = re.compile(r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*(?:/|\bper\b)?\s*([A-Za-z]*)\s*", re.IGNORECASE)
+_RATE = re.compile(
+    r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*件?\s*(?:/|\bper\b)?\s*([A-Za-z]*|[秒分日]|時間?)\s*",
+    re.IGNORECASE,
+)
 
 
 def parse_request_rate(text: str) -> float:
@@ -21,7 +26,7 @@ def parse_request_rate(text: str) -> float:
 
     A unit of time is required: s, min, h or day. Raises BadQuantity.
     """
-    match = _RATE.fullmatch(text) if len(text) <= 64 else None
+    match = _RATE.fullmatch(in_digits(text)) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
             "A request rate was expected, not {text}.",

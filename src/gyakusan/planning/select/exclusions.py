@@ -11,6 +11,7 @@ from msgspec import Struct
 from gyakusan.catalog import listing
 from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import reads_images
+from gyakusan.errors import unknown
 from gyakusan.message import Message, say, typed_duration
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
@@ -34,7 +35,11 @@ class Excluded(Struct, frozen=True):
 
 
 def select_models(request: PlanRequest, columns: ModelTable) -> tuple[list[int], list[Excluded]]:
-    """Return the indices of the models that a request allows, and the others with their reasons."""
+    """Return the indices of the models that a request allows, and the others with their reasons.
+
+    Raises UnknownName for a family or a licence that no model has.
+    """
+    _check_names(request, columns)
     allowed: list[int] = []
     excluded: list[Excluded] = []
     for index, model in enumerate(columns.models):
@@ -44,6 +49,18 @@ def select_models(request: PlanRequest, columns: ModelTable) -> tuple[list[int],
         else:
             excluded.append(Excluded(model.name, reason))
     return allowed, excluded
+
+
+def _check_names(request: PlanRequest, columns: ModelTable) -> None:
+    for name in (*request.families, *request.exclude_families):
+        if not any(_in_family(m, name) for m in columns.models):
+            known = dict.fromkeys(m.name.partition("-")[0] for m in columns.models)
+            where = say("A family is how names of models begin, e.g. qwen3: gyakusan catalog list models")
+            raise unknown(say("model family"), name, known, otherwise=where.template)
+    licenses = {m.license for m in columns.models if m.license}
+    for name in request.licenses:
+        if not any(_has_license(known, name) for known in (*licenses, *PERMISSIVE)):
+            raise unknown(say("licence"), name, (*licenses, "permissive"), choices=True)
 
 
 def model_filter_reason(request: PlanRequest, model: CatalogModel) -> Message | None:

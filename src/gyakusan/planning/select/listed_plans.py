@@ -13,7 +13,7 @@ def listed_rows(answer: Recommendation) -> tuple[CandidateRow, ...]:
     The first row has the number behind the last plan of the answer.
     """
     metric = answer.request.workload.quality_metric
-    return tuple(candidate_row(answer.grid, i, metric) for i in _listed(answer))
+    return tuple(candidate_row(answer.grid, i, metric) for i in listed_candidates(answer))
 
 
 def listed_plan(answer: Recommendation, number: int) -> Plan | None:
@@ -23,7 +23,7 @@ def listed_plan(answer: Recommendation, number: int) -> Plan | None:
     """
     if 1 <= number <= len(answer.plans):
         return answer.plans[number - 1]
-    place, listed = number - len(answer.plans) - 1, _listed(answer)
+    place, listed = number - len(answer.plans) - 1, listed_candidates(answer)
     if not 0 <= place < len(listed):
         return None
     return confirm_candidate(answer.request, answer.grid, listed[place])
@@ -31,10 +31,10 @@ def listed_plan(answer: Recommendation, number: int) -> Plan | None:
 
 def last_number(answer: Recommendation) -> int:
     """Return the number of the last row of `listed_rows`: numbers from 1 up to it are plans."""
-    return len(answer.plans) + len(_listed(answer))
+    return len(answer.plans) + len(listed_candidates(answer))
 
 
-def _listed(answer: Recommendation) -> tuple[int, ...]:
+def listed_candidates(answer: Recommendation) -> tuple[int, ...]:
     """Return the candidates of the list; those of one model stand together."""
     found = pareto_candidates(answer)
     order: dict[int, int] = {}

@@ -145,7 +145,7 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
 def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequest) -> list[int]:
     """Return the candidates of a group, the best for a role first."""
     cells, pool = scores.cells, _role_pool(role, near, scores, one_model=request.model is not None)
-    visible_speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
+    visible_speed = np.nan_to_num(cells.weighed_tokens_per_s, nan=0.0)
     sort_by: FloatArray = {
         "best": -visible_speed,
         "other": -scores.utility,
@@ -180,7 +180,9 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     wanted = scores.meets_target_speed[ranked]
     slow = (MUCH_SLOWER * speed < speed[place]) | (wanted[place] & ~wanted)
     roomy = cells.spare_users[ranked] >= 1
-    loss = np.where(slow | (roomy[place] & ~roomy), np.inf, -cells.quality[ranked])
+    # With what a smaller cache counts for; rounded, as a sum of floats has no exact equals.
+    kept = np.round((cells.quality_lower + cells.error)[ranked], 6)
+    loss = np.where(slow | (roomy[place] & ~roomy), np.inf, -kept)
     return ranked[np.lexsort((np.arange(len(ranked)), loss, place))]
 
 

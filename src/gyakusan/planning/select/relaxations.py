@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, reachable_machines
+from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options, reachable_machines
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import PlanRequest
@@ -51,6 +51,7 @@ LIMITS = (
     Relaxation(say("It works with other engines."), {"engines": ()}),
     Relaxation(say("It works with other licences."), {"licenses": ()}),
     Relaxation(say("It works with other model families."), {"families": ()}),
+    Relaxation(say("It works without the limit of power."), {"power": None}),
 )
 """Limits that can be dropped whole."""
 
@@ -117,7 +118,9 @@ def find_relaxations(
     hardware: the machines on which the request has none
     """
 
-    def runs(relaxed: PlanRequest, on: Sequence[HardwareOption] = hardware) -> bool:
+    def runs(relaxed: PlanRequest, on: Sequence[HardwareOption] | None = None) -> bool:
+        if on is None:
+            on = hardware if relaxed.power == request.power else hardware_options(relaxed)[0]
         return len(feasible_candidates(relaxed, columns, on, first=True).cells) > 0
 
     works = cache(runs)

@@ -6,8 +6,9 @@ from typing import TypedDict
 
 import numpy as np
 
+from gyakusan.core.arrays import FloatArray
 from gyakusan.planning.evaluate.pareto import pareto_frontier
-from gyakusan.planning.evaluate.results import SweepResult
+from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
 from gyakusan.planning.select.recommendation import Recommendation
 
 
@@ -49,12 +50,14 @@ class CandidateRow(TypedDict):
 def pareto_candidates(recommendation: Recommendation) -> tuple[int, ...]:
     """Return the candidates that nothing dominates in quality, speed and price, best first."""
     cells = recommendation.grid.cells
-    indices = pareto_frontier(cells.quality_lower, cells.visible_tokens_per_s, cells.price)
-    return tuple(
-        sorted(
-            indices.tolist(), key=lambda i: (-cells.quality_lower[i], -np.nan_to_num(cells.visible_tokens_per_s[i]), i)
-        )
-    )
+    quality, speed, price = compared_figures(cells)
+    indices = pareto_frontier(quality, speed, price)
+    return tuple(sorted(indices.tolist(), key=lambda i: (-quality[i], -np.nan_to_num(speed[i]), i)))
+
+
+def compared_figures(cells: CandidateColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return careful quality [points], speed [tokens/s] and price [JPY]; a smaller cache counts in the speed alone."""
+    return np.round(cells.quality - cells.error, 9), cells.weighed_tokens_per_s, cells.price
 
 
 def candidate_row(result: SweepResult, index: int, metric: str = "overall") -> CandidateRow:

@@ -90,10 +90,15 @@ def compared_plan(title: str, plan: Plan, column: str) -> ComparedPlan:
 
 
 def compared_device(
-    title: str, machine: Machine, ledger: Ledger, pace: SpeedEstimate | None, score: Score | None
+    title: str,
+    machine: Machine,
+    ledger: Ledger,
+    pace: SpeedEstimate | None,
+    score: Score | None,
+    currency: str = "JPY",
 ) -> ComparedPlan:
-    """Return the column of a model on a device, with the price of the machine today."""
-    facts = device_facts(machine)
+    """Return the column of a model on a device, with the price of the machine today as who pays in `currency` finds it."""
+    facts = device_facts(machine, currency)
     return ComparedPlan(
         title,
         ledger.model.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from msgspec import structs
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
@@ -25,7 +25,7 @@ from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import WHOLE_COMPUTER, Relaxation
 
-Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "choice"]
+Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "power", "choice"]
 """What leaves a request without a plan."""
 OPTIONS: Mapping[Decides, str] = {"quality": "--quality ", "speed": "--speed ", "wait": "--first "}
 """Limit -> the option that sets it."""
@@ -58,7 +58,7 @@ class NoPlan:
     """Why a request has no plan.
 
     decides: the limit that no candidate meets
-    has: what comes nearest to it: missing bytes [B], points, tokens/s, seconds or JPY, by `decides`; None = not known
+    has: what comes nearest to it: missing bytes [B], points, tokens/s, seconds, JPY or W, by `decides`; None = not known
     wants: what was asked for, in the same unit; None = nothing was
     ways: changes that give it a plan, the smallest first
     computer: what the cheapest whole computer costs, where a card alone costs less; None = nothing does
@@ -79,6 +79,8 @@ def no_plan(answer: Recommendation) -> NoPlan:
     cheapest = [w.plan.offer.price for w in ways if w.plan.offer.price is not None]
     if decides == "money" and cheapest:
         has = min(cheapest)
+    if decides == "money" and ways and all(w.options.startswith("--power ") for w in ways):  # there is money enough
+        decides, has, wants = "power", min(w.plan.offer.power or math.inf for w in ways), answer.request.power
     near = next(
         (w.wants for w in ways if w.wants is not None and w.options.startswith(OPTIONS.get(decides, "-- "))), None
     )
@@ -120,7 +122,7 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
         yield from nearer or (_relaxed(answer, relaxation),)
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
         name = larger.machine.name
-        yield _tried(answer, request, (larger,), say("one more card"), f"--device {shlex.quote(name)}", 1.5)
+        yield _tried(answer, request, (larger,), say("one more card"), f"--device {shell_word(name)}", 1.5)
 
 
 def _tried(
@@ -148,7 +150,7 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     if not changes:
         return None
     request = structs.replace(answer.request, **changes)
-    bought = "budget" in changes and not request.owned
+    bought = not changes.keys().isdisjoint(("budget", "power")) and not request.owned
     hardware = hardware_options(request)[0] if bought else answer.grid.offers
     plan = first_plan(answer, request, hardware)
     if plan is None:
@@ -157,6 +159,8 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
         plan, changes = _nearest_together(answer, changes, hardware, plan)
     else:
         changes |= _reached(changes, plan)
+    if "power" in changes and plan.offer.power is not None:
+        changes["power"] = float(math.ceil(plan.offer.power))
     change, options, effort = _named(answer.request, changes)
     if change is None or (len(changes) == 1 and _asks_something_else(answer.request, changes)):
         return None
@@ -320,12 +324,14 @@ def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, 
         case "max_ttft" if value is not None and request.max_ttft:
             effort = math.log2(value / request.max_ttft)
             return say("{n} to the first token", n=reached_time(value)), f"--first {value:g}", effort
+        case "power" if value is not None and request.power:
+            return say("{n} W", n=f"{value:,.0f}"), f"--power {value:.0f}", math.log2(value / request.power)
         case "engines" if request.engines:
             return say("any server"), "--engine all", 0.5
         case "licenses" if request.licenses:
-            return say("any licence"), "", 0.5
+            return say("any licence"), "--licenses all", 0.5
         case "families" if request.families:
-            return say("any model family"), "", 0.5
+            return say("any model family"), "--families all", 0.5
         case _:
             return None
 

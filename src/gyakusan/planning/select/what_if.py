@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec import structs
 
+from gyakusan.doors.shell import shell_word
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.request.money import Money
@@ -53,7 +53,7 @@ def _changed_requests(
     if "Q8_0" not in request.kv_types:
         yield say("KV cache q8_0"), "--kv-type q8_0", structs.replace(request, kv_types=("Q8_0",)), hardware
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
-        yield say("one more card"), f"--device {shlex.quote(larger.machine.name)}", request, (larger,)
+        yield say("one more card"), f"--device {shell_word(larger.machine.name)}", request, (larger,)
     if request.budget is not None:
         currency = request.budget.currency
         step = Money(recommendation.rates.convert(BUDGET_STEP, "JPY", currency) or 0.0, currency)

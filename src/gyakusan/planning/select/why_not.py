@@ -83,7 +83,8 @@ def _unknown(answer: Recommendation, text: str) -> UnknownName:
     """Return UnknownName with the nearest names: machines that begin so, first those that were considered, else any."""
     kind, begun = say("model, engine or device"), family(_without_count(text))
     if not begun:
-        return unknown(kind, text, (*answer.grid.columns.places, *NAMES))
+        where = say("The names: gyakusan catalog list models, gyakusan catalog list devices")
+        return unknown(kind, text, (*answer.grid.columns.places, *NAMES), otherwise=where.template)
     offered = [name for name in begun if any(has_device(o.machine.name, name) for o in answer.grid.offers)]
     near = ", ".join(dict.fromkeys([*offered, *begun][:NEAREST]))
     return UnknownName(

@@ -58,6 +58,21 @@ def quality_for_money(step: UpgradeOption) -> float:
     return max(0.0, float(gap.value) - float(gap.error)) / step.option.net
 
 
+def is_surely_better(step: UpgradeOption) -> bool:
+    """Return True for a purchase whose gain in quality is beyond its error, or with which something runs at all."""
+    if step.between is None:
+        return True
+    gap = step.between.quality_gap
+    return float(gap.value) > float(gap.error)
+
+
+def first_for_speed(steps: Sequence[UpgradeOption]) -> UpgradeOption | None:
+    """Return the purchase to name where none is surely better: the cheapest that answers faster; None where one is better."""
+    if not steps or any(map(is_surely_better, steps)):
+        return None
+    return min((s for s in steps if not _slower_than_today(s)), key=lambda s: s.option.net, default=None)
+
+
 def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
     """Return the purchases worth a row with the labels that their figures earn, the cheapest first.
 
@@ -72,7 +87,9 @@ def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
     gainful = [i for i in kept if quality_for_money(steps[i]) >= LEAST_GAIN]
     if gainful:
         labels[max(gainful, key=lambda i: (quality_for_money(steps[i]), steps[i].rate))].append("yen")
-    labels[max(kept, key=lambda i: figures[i].quality)].append("best")
+    better = [i for i in kept if is_surely_better(steps[i])]
+    if better:  # more quality within its error is none
+        labels[max(better, key=lambda i: figures[i].quality)].append("best")
     fastest = max(kept, key=lambda i: figures[i].speed)
     if not _slower_than_today(steps[fastest]):
         labels[fastest].append("fastest")

@@ -144,7 +144,7 @@ class App:
         check_length(head, self.limits.body)
         self._meter(client)
         if head.path in LISTED:
-            await _unless_gone(self._list(head, client, answer), receive)
+            await _unless_gone(self._list(head, answer), receive)
             return
         body, model = b"", next(iter(self._models), "")
         if head.method == "POST":
@@ -193,9 +193,8 @@ class App:
         headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
         await answer.whole(200, headers, own + told)
 
-    async def _list(self, head: Head, client: Client, answer: _Answer) -> None:
-        """Answer with the models, or the properties of the only one."""
-        self.metrics.requests.labels(client[0]).inc()
+    async def _list(self, head: Head, answer: _Answer) -> None:
+        """Answer with the models, or the properties of the only one. No request of the counts: `bench` and `chat` ask often."""
         text = b""
         try:
             async with self.upstream.ask("GET", head.path, b"") as response:

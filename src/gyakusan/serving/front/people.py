@@ -26,7 +26,9 @@ LARGEST = 4 * 2**20
 """No more is read of the file. [B]"""
 MOST = 10_000
 """People who can have a key: each request is compared with all."""
-NAME = re.compile(r"(?![.-])[\w.@+-]{1,64}")
+LONGEST = 64
+"""Most characters of a name."""
+NAME = re.compile(rf"(?![.-])[\w.@+-]{{1,{LONGEST}}}")
 """A name that is a word of a shell, e.g. aiko or aiko@example.org."""
 LOOK = 1.0
 """A revoked key is refused after so long at the latest. [s]"""
@@ -90,11 +92,7 @@ def read(path: Path) -> tuple[Person, ...]:
 
 def add(name: str, *, until: date | None = None, requests: int = 0, tokens: int = 0, today: date) -> str:
     """Return a new key for a person; only its hash is kept. Raises BadSetting, SourceError."""
-    if not _is_name(name):
-        raise BadSetting(
-            "{name} cannot name the owner of a key.", name=quoted(name, 80, mark='"'),
-            mend="Use letters, digits and . _ @ + -, e.g. aiko@example.org.",
-        )  # fmt: skip
+    _check_name(name)
     if until is not None and until < today:
         raise BadSetting("A key until {until} would never be valid.", until=str(until), mend="Give a later day.")
     key = secrets.token_urlsafe(32)
@@ -135,6 +133,29 @@ def _check_private(path: Path) -> None:
                 "Other users of this computer can change the keys in {file}.", file=str(path),
                 mend="Look through it, then let nobody else write: chmod 600 {file}",
             )  # fmt: skip
+
+
+def _check_name(name: str) -> None:
+    """Raise BadSetting for a name that no owner of a key can have; it says which rule is broken."""
+    if _is_name(name):
+        return
+    shown = quoted(name if len(name) <= 80 else name[:77] + "...", mark='"')
+    if len(name) > LONGEST:
+        raise BadSetting(
+            "{name} cannot name the owner of a key: it has {n} characters.", name=shown, n=len(name), most=LONGEST,
+            mend="Use at most {most}.",
+        )  # fmt: skip
+    if name == OWNER:
+        raise BadSetting(
+            "{name} cannot name the owner of a key: it is the name for the server's own key.", name=shown,
+            mend="Use another name, e.g. aiko@example.org.",
+        )  # fmt: skip
+    raise BadSetting(
+        "{name} cannot name the owner of a key.", name=shown,
+        mend=(
+            "Use letters of any script, digits and . _ @ + -, with no . or - at the beginning, e.g. aiko@example.org."
+        ),
+    )  # fmt: skip
 
 
 def _is_name(name: str) -> bool:

@@ -103,6 +103,14 @@ def cut(words: str, room: float) -> str:
     return kept.rstrip() + "..." if kept else ""
 
 
+def plain(value: float) -> str:
+    """Return a figure of an axis, never with an exponent: whole from 100 on, else with up to four digits."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    places = max(0, 3 - floor(log10(abs(value))))
+    return f"{value:.{places}f}".rstrip("0").rstrip(".")
+
+
 def round_step(highest: float, ticks: int) -> float:
     """Return a round distance between grid lines: 1, 2 or 5 times a power of ten."""
     raw = max(highest, 1e-9) / ticks

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gyakusan.core.quality import BOTTOM, TOP
 from gyakusan.message import Listed, say
-from gyakusan.show.charts.drawing import WIDE, at, cut, extent, frame, path, round_step, text, told, within
+from gyakusan.show.charts.drawing import WIDE, at, cut, extent, frame, path, plain, round_step, text, told, within
 from gyakusan.show.tree import Tell, Words
 
 NAMED = 480
@@ -137,7 +137,7 @@ def _axes(plot: _Plot, across: Words, up: Words, tell: Tell) -> Iterator[str]:
     for i in range(round((plot.top - plot.floor) / steps) + 1):
         y = plot.y(plot.floor + i * steps)
         yield path(f"M{LEFT} {at(y)}H{at(plot.width - RIGHT)}", "rule")
-        yield text(LEFT - 8, y + 4, f"{plot.floor + i * steps:g}", anchor="end")
+        yield text(LEFT - 8, y + 4, f"{plain(plot.floor + i * steps)}", anchor="end")
     base = plot.height - BELOW + 18
     for i in range(round(plot.most / plot.step) + 1):
         words = f"{i * plot.step:,.6g}" if plot.step < 1 else f"{i * plot.step:,.0f}"

@@ -8,7 +8,7 @@ from math import ceil
 from msgspec import Struct
 
 from gyakusan.doors.text import line as clean
-from gyakusan.show.charts.drawing import at, cut, extent, frame, path, round_step, text, within
+from gyakusan.show.charts.drawing import at, cut, extent, frame, path, plain, round_step, text, within
 
 WIDTH, HEIGHT = 640, 280
 """Of a chart. [px]"""
@@ -35,9 +35,9 @@ class Line(Struct, frozen=True):
 
 
 def chart(title: str, across: str, unit: str, lines: Sequence[Line], width: float = WIDTH) -> str:
-    """Return a chart, "" where there are fewer than two points. across: name of the load; unit: of the figures."""
+    """Return a chart, "" for fewer than two points or nothing but zeros. across: name of the load; unit: of the figures."""
     drawn = [line for line in lines if len(line.points) > 1]
-    if not drawn:
+    if not any(y for line in drawn for _, y in line.points):
         return ""
     loads = sorted({x for line in drawn for x, _ in line.points})
     step = round_step(max(y for line in drawn for _, y in line.points), TICKS)
@@ -62,21 +62,16 @@ def _name_below(line: Line, number: int, width: float) -> list[str]:
 def _grid(top: float, step: float, unit: str, width: float, end: float) -> list[str]:
     parts = [text(LEFT, TOP - 8, cut(clean(unit), width - LEFT))]
     for i in range(round(top / step) + 1):
-        y, words = _y(i * step, top), _tick(i * step)
+        y, words = _y(i * step, top), plain(i * step)
         x, anchor = within(LEFT - 8, words, width, "end")
         parts += [path(f"M{LEFT} {at(y)}H{at(end)}", "rule"), text(x, y + 4, words, anchor=anchor)]
     return parts
 
 
-def _tick(value: float) -> str:
-    """Return a figure of an axis: whole from 100 on, else with up to four digits."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
-
-
 def _loads(place: dict[float, float], across: str, width: float) -> list[str]:
     y, parts, free = HEIGHT - BOTTOM + 18, [], 0.0
     for load, middle in place.items():
-        words = _tick(load)
+        words = plain(load)
         x, anchor = within(middle, words, width)
         half = extent(words) / 2
         if middle - half >= free:

@@ -8,7 +8,7 @@ from math import ceil
 from msgspec import Struct
 
 from gyakusan.message import Listed, say
-from gyakusan.show.charts.drawing import WIDE, at, cut, extent, frame, path, round_step, text, told, within
+from gyakusan.show.charts.drawing import WIDE, at, cut, extent, frame, path, plain, round_step, text, told, within
 from gyakusan.show.tree import Tell, Words
 
 LEFT, RIGHT, ABOVE = 56, 16, 28
@@ -20,8 +20,8 @@ ROW = 20
 KINDS = 4
 """Classes of lines, told apart by dashes too: no more series are drawn."""
 TICKS = 4
-SAID = "said"
-"""Class of the line of what was said."""
+SAID, LIMIT = "said", "line3"
+"""Classes of the lines of what was said, and of its limit."""
 
 
 class Series(Struct, frozen=True):
@@ -75,32 +75,36 @@ def timeline(
     tell: Tell,
     width: float = WIDE,
     said: tuple[Words, float] | None = None,
+    limit: tuple[Words, float] | None = None,
 ) -> str:
-    """Return the chart, "" where there is no point. unit: of the figures; said: name and figure of what was said."""
+    """Return the chart, "" where there is no point.
+
+    unit: of the figures; said: name and figure of what was said; limit: of what was said that it can reach
+    """
     drawn = [s for s in series if s.points][:KINDS]
     if not drawn:
         return ""
     times = [t for s in drawn for t, _ in s.points] + [t.at for t in ticks]
-    most = max([v for s in drawn for _, v in s.points] + ([] if said is None else [said[1]]))
+    flat = [(kind, *line) for kind, line in ((SAID, said), (LIMIT, limit)) if line is not None]
+    most = max([v for s in drawn for _, v in s.points] + [value for _, _, value in flat])
     step = round_step(most, TICKS)
     field = _Field(min(times), max(times), max(step, ceil(most / step - 1e-9) * step), width)
     names = [(f"line{i}", told(s.name, tell)) for i, s in enumerate(drawn)]
-    names += [] if said is None else [(SAID, told(said[0], tell))]
+    names += [(kind, told(name, tell)) for kind, name, _ in flat]
     rows = _named(names, width)
     parts = [*_grid(field, step, told(unit, tell)), *_times(field, ticks, tell)]
-    if said is not None:
-        parts.append(path(f"M{LEFT} {at(field.y(said[1]))}H{at(width - RIGHT)}", SAID))
+    parts += [path(f"M{LEFT} {at(field.y(value))}H{at(width - RIGHT)}", kind) for kind, _, value in flat]
     for i, one in enumerate(drawn):
         parts += _line(one, i, field)
     below = ABOVE + FIELD + ROW + 8
     parts += [part for i, row in enumerate(rows) for part in _name_row(row, below + i * ROW)]
-    label = told(_label(unit, drawn, said), tell, 4_000)
+    label = told(_label(unit, drawn, [(name, value) for _, name, value in flat]), tell, 4_000)
     return frame(label, width, below + ROW * len(rows) + 4, parts, kind="timeline")
 
 
-def _label(unit: Words, drawn: Sequence[Series], said: tuple[Words, float] | None) -> Words:
-    ends = [say("{name}: {value}", name=s.name, value=f"{s.points[-1][1]:,.4g}") for s in drawn]
-    ends += [] if said is None else [say("{name}: {value}", name=said[0], value=f"{said[1]:,.4g}")]
+def _label(unit: Words, drawn: Sequence[Series], flat: Sequence[tuple[Words, float]]) -> Words:
+    ends = [say("{name}: {value}", name=s.name, value=plain(s.points[-1][1])) for s in drawn]
+    ends += [say("{name}: {value}", name=name, value=plain(value)) for name, value in flat]
     return say("{unit} over time; the last figures: {parts}", unit=unit, parts=Listed(tuple(ends)))
 
 
@@ -109,8 +113,7 @@ def _grid(field: _Field, step: float, unit: str) -> Iterator[str]:
     for i in range(round(field.top / step) + 1):
         y = field.y(i * step)
         yield path(f"M{LEFT} {at(y)}H{at(field.width - RIGHT)}", "rule")
-        words = f"{i * step:,.0f}" if step >= 1 else f"{i * step:.4g}"
-        yield text(LEFT - 6, y + 4, cut(words, LEFT - 6), anchor="end")
+        yield text(LEFT - 6, y + 4, cut(plain(i * step), LEFT - 6), anchor="end")
 
 
 def _times(field: _Field, ticks: Sequence[Tick], tell: Tell) -> Iterator[str]:

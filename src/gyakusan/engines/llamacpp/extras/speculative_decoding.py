@@ -152,10 +152,10 @@ def _weights(model: Model, settings: Settings, placement: Placement | None) -> d
 def second_context_model(model: Model, layers: range) -> Model | None:
     """Return the model of the second context: these layers alone keep every token, like the model's full layers.
 
-    None if the model has no such layers.
+    None if the model has no such layers. It has no tensors: they are those of all blocks, of which its graph has none.
     """
     full = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
-    return replace(model, memory=(structs.replace(full[-1], layers=tuple(layers)),)) if full else None
+    return replace(model, memory=(structs.replace(full[-1], layers=tuple(layers)),), tensors=()) if full else None
 
 
 def _second_context(model: Model, s: Settings, placement: Placement | None, layers: range) -> Iterator[DeviceLine]:

@@ -32,6 +32,8 @@ def mla(b: Builder, x: Node, block: int, m: Latent, group: CacheGroup) -> Node:
     query = Node("CONCAT", (m.key, m.heads, t), (absorbed, query_rope))
     value = reshape(latent, m.rank, 1, t)
     key = Node("CONCAT", (m.key, 1, t), (value, key_rope))
+    if b.model.graph.temperature:
+        query = like("MUL", query, b.temperature)
     for node in (query, value, key):
         tape.expand(node)
     inputs = cache_inputs(b, m)

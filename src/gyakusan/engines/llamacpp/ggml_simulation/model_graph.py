@@ -22,6 +22,7 @@ from gyakusan.engines.llamacpp.ggml_simulation.gemma4 import gemma4_block
 from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, like, matmul, set_rows, view
 from gyakusan.engines.llamacpp.ggml_simulation.mamba2 import mamba2
 from gyakusan.engines.llamacpp.ggml_simulation.mla import mla
+from gyakusan.engines.llamacpp.ggml_simulation.repeated_blocks import without_repeats
 from gyakusan.engines.llamacpp.ggml_simulation.scheduler import MAX_COPIES, Scheduler
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import (
     Builder,
@@ -69,7 +70,8 @@ WIRING = {
     "mimo2": Wiring(keys_before_values=True),
     "minimax-m2": Wiring(),
     "mistral3": Wiring(),
-    "phi3": Wiring(scaled_queries=True),
+    "mistral4": Wiring(),
+    "phi3": Wiring(scaled_queries=True, residual_first=True),
     "seed_oss": Wiring(before_network="post_attention_norm"),
     "smollm3": Wiring(unrotated=4),
     "nemotron_h": Wiring(late="norm"),
@@ -157,7 +159,11 @@ def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool
     rows = add_inputs(b)
     groups = cache_groups(model, settings)
     blocks = loaded_blocks(model)
-    for block in range(blocks):
+    for block in (
+        without_repeats(model, blocks, groups, b.wiring.unrotated or 1)
+        if _alone(settings, placement)
+        else range(blocks)
+    ):
         last = block == blocks - 1 and not b.wiring.late
         residual = add_block(b, residual, block, groups, rows if last else None)
     if b.wiring.late == "rows":
@@ -167,6 +173,12 @@ def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool
         out = _get_rows(out, rows)
     add_logits(b, out)
     return b
+
+
+def _alone(settings: Settings, placement: Placement) -> bool:
+    """Return True if one device holds and computes everything: a GPU that helps the host gets other weights each time."""
+    whole = len(set(placement.units)) == 1 and not settings.overridden and settings.offload_kv
+    return whole and (HOST not in placement.units or not placement.used)
 
 
 def add_inputs(b: Builder) -> Node:
@@ -228,7 +240,7 @@ def add_block(b: Builder, residual: Node, block: int, groups: dict[int, CacheGro
     fed = _network(b, b.norm(middle, w.before_network, block), block)
     if w.after_network:
         fed = b.norm(fed, w.after_network, block)
-    return like("ADD", fed, middle)
+    return like("ADD", middle, fed) if w.residual_first else like("ADD", fed, middle)
 
 
 def _mixer(b: Builder, normed: Node, block: int, groups: dict[int, CacheGroup]) -> Node:

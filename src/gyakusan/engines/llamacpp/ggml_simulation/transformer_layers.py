@@ -44,6 +44,7 @@ class Wiring:
     after_attention: name of the norm after attention, "" = none
     after_network: name of the norm after the feed-forward network, "" = none
     unrotated: every so many blocks have no rotary embedding, 0 = all have one [blocks]
+    residual_first: the network's output is added to the residual vector, not the reverse: the sum takes the other's place
     split: True if recorded splits were simulated to the byte; else the graph was checked on one device only
     """
 
@@ -56,6 +57,7 @@ class Wiring:
     after_attention: str = ""
     after_network: str = ""
     unrotated: int = 0
+    residual_first: bool = False
     split: bool = False
 
 
@@ -358,7 +360,9 @@ def _chosen_experts(b: Builder, scores: Node, block: int, mixture: Experts) -> t
 
 def _expert_network(b: Builder, x: Node, block: int, chosen: Node, used: int, t: int) -> Node:
     def product(name: str, y: Node) -> Node:
-        out = _scaled_by_expert(b, matmul_id(b.need(name, block), y, chosen, used, t), name, block, chosen)
+        out = matmul_id(b.need(name, block), y, chosen, used, t)
+        out.host_only = b.model.graph.wide_down and name == "ffn_down_exps"
+        out = _scaled_by_expert(b, out, name, block, chosen)
         bias = b.weight(name, block, "bias")
         return out if bias is None else like("ADD_ID", out, bias, chosen)
 

@@ -16,6 +16,7 @@ from gyakusan.engines.llamacpp.buffers import server_memory
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
 from gyakusan.engines.llamacpp.buffers.weights import block_number, read_lazily, stored
 from gyakusan.engines.llamacpp.multi_gpu.compute_buffers import DeviceBuffer, compute_buffers
+from gyakusan.engines.llamacpp.multi_gpu.expert_tensors import is_expert
 from gyakusan.engines.llamacpp.multi_gpu.fit import NO_PIPELINE
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
@@ -54,10 +55,22 @@ def notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, 
     """Return where the units are, and what pipelining costs."""
     placement = placed(model, settings, machine)
     parts = tuple(say("{units} on {device}", units=u, device=d) for u, d in _units_of_devices(placement))
-    notes = [say("Blocks: {parts}.", parts=Listed(parts))]
+    notes = [_blocks(Listed(parts), model, settings, placement)]
     if placement.pipeline and not is_array(settings.context, settings.slots, settings.ubatch):
         notes.append(_pipelining(model, settings, machine))
     return tuple(notes)
+
+
+def _blocks(parts: Listed, model: Model, settings: Settings, placement: Placement) -> Message:
+    """Return where the blocks are, and of how many on GPUs a part is in RAM, by --n-cpu-moe, --n-cpu-ffn or overrides."""
+    homes = bytes_per_device.homes(model, settings, placement) if settings.overridden else ()
+    names = [t.name for t, d in homes if d == HOST and (n := block_number(t.name)) >= 0 and placement.units[n] != HOST]
+    blocks = len({block_number(name) for name in names})
+    if not blocks:
+        return say("Blocks: {parts}.", parts=parts)
+    if all(map(is_expert, names)):
+        return say("Blocks: {parts}; the experts of {n} of them in RAM.", parts=parts, n=blocks)
+    return say("Blocks: {parts}; a part of {n} of them in RAM.", parts=parts, n=blocks)
 
 
 def _units_of_devices(placement: Placement) -> list[tuple[Message, str]]:

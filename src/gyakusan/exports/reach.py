@@ -1,0 +1,67 @@
+"""Who reaches a server of an exported file, and whether encrypted: said in the file's first lines and on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.service_files import HERE
+from gyakusan.exports.settings import ExportSettings
+from gyakusan.message import Message, say
+
+PORT = 8443
+"""On which Caddy listens where nothing is open to others: no name, and so no certificate."""
+ONE_MACHINE = frozenset({"compose", "quadlet", "systemd"})
+"""Kinds that publish a port of the machine itself."""
+EXAMPLE = "llm.example.org"
+
+
+def reach_notes(deployments: Sequence[Deployment], kind: str, settings: ExportSettings) -> tuple[Message, ...]:
+    """Return what passes in the clear, and what has to be in front of the server; () for kinds with a door of their own.
+
+    A name means https for every kind: a server under a name listens on this computer alone, behind a proxy.
+    """
+    if kind == "caddy":
+        return () if settings.host else (_unnamed(),)
+    if kind not in ONE_MACHINE:
+        return ()
+    if settings.lan:
+        return (open_to_network(deployments[0], settings.port, settings.host),)
+    return (_behind(deployments[0], settings),) if settings.host else ()
+
+
+def open_to_network(deployment: Deployment, port: int = 0, host: str = "") -> Message:
+    """Return that --lan encrypts nothing, and what does. port: 0 for its engine's; host: "" for an example."""
+    return say(
+        "unencrypted: people's prompts and keys pass in the clear; put Caddy in front ({command}), and leave out --lan.",
+        command=_caddy(deployment, port, host or EXAMPLE),
+    )
+
+
+def in_the_clear(deployment: Deployment) -> Message:
+    """Return the same of a server that has to be open, as others of its machines reach it."""
+    return say(
+        "unencrypted: people's prompts and keys pass in the clear; put Caddy in front ({command}).",
+        command=_caddy(deployment, 0, EXAMPLE),
+    )
+
+
+def _behind(deployment: Deployment, settings: ExportSettings) -> Message:
+    return say(
+        "The server listens on {address} only: Caddy on the same machine answers https://{host} ({command}).",
+        address=HERE, host=settings.host, command=_caddy(deployment, settings.port, settings.host),
+    )  # fmt: skip
+
+
+def _unnamed() -> Message:
+    return say(
+        "Without --host it is unencrypted, and for this computer alone: http://{address}. With --host {name} it is https.",
+        address=f"{HERE}:{PORT}", name=EXAMPLE,
+    )  # fmt: skip
+
+
+def _caddy(deployment: Deployment, port: int, host: str) -> str:
+    """Return the command that writes the proxy of a server."""
+    name = deployment.model.catalogue_name or "MODEL"
+    ports = f" --port {port}" if port else ""
+    return f"gyakusan export {name} --to caddy --host {host}{ports}"
