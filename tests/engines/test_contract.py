@@ -19,6 +19,7 @@ from gyakusan.engines import registry
 from gyakusan.engines.base import EngineModule
 from gyakusan.models.embedded import embedded
 from gyakusan.planning.select.recommend import Recommendation
+from gyakusan.serving.dry_run import dry_run
 
 LINE = {"Toy": "tests.engines.toy_engine"}
 MEMBERS = {name: member for name, member in vars(EngineModule).items() if inspect.isfunction(member)}
@@ -133,13 +134,21 @@ def test_upgrade() -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_would_be_started() -> None:
+    found = dry_run(api.deployment("llama3.1-8b", load=Load(1, 8192), device="RTX 4090", server="toy"), 9123)
+    assert found.health == "http://127.0.0.1:9123/ready"
+    assert found.command.argv == (
+        *("toy-server", "--model", "catalog:llama3.1-8b", "--context", "8192", "--port", "9123"),
+    )
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_dry_run_refuses_what_a_start_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("serve", "llama3.1-8b", "--engine", "toy", "--device", "RTX 4090", "--port", "9123", "--dry-run")
     code, found = run(capsys, *words)
-    assert (code, found["health"]) == (0, "http://127.0.0.1:9123/ready")
-    assert found["command"] == [
-        *("toy-server", "--model", "catalog:llama3.1-8b", "--context", "8192", "--port", "9123")
-    ]
+    assert code == 3
+    assert "Toy" in str(found["error"])
+    assert "gyakusan plan" in str(found["mend"])
 
 
 @pytest.mark.usefixtures("toy")

@@ -21,6 +21,7 @@ OPEN = (
     "installed",
     "downloads",
     "formats",
+    "front_line",
     "images",
     "server",
     "service_files",

@@ -139,3 +139,11 @@ def test_what_the_server_keeps_can_be_turned_off() -> None:
     assert not {"overhead.prompt_cache", "overhead.checkpoints"} & {x.part for a in found.accounts for x in a.lines}
     argv = llamacpp.command(model, machine, chosen).argv
     assert argv[argv.index("--cache-ram") + 1] == argv[argv.index("--ctx-checkpoints") + 1] == "0"
+
+
+@pytest.mark.parametrize(("slots", "seen"), [(1, 91.01), (2, 91.01)])
+def test_latent_attention_of_an_earlier_build_is_simulated(slots: int, seen: float) -> None:
+    """llama-server b11312 on a CPU, 2,048 tokens for each slot, printed this on 2026-11-30; the closed form has 82.13."""
+    model, load = models.load("deepseek-v2-lite"), Load(slots, 2048)
+    chosen = llamacpp.settings(model, load, machines.parse("cpu"), build="b11312", unified=False)
+    assert abs(part(llamacpp.ledger(model, load, machines.parse("cpu"), chosen), "compute") / MIB - seen) < 0.006

@@ -15,7 +15,10 @@ from gyakusan.catalog.models import find
 from gyakusan.core.arrays import Number
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.llamacpp.backends import backend_of, same_allocation_key
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
+from gyakusan.engines.ollama import engine as ollama
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.machines import parse
 from gyakusan.models.assemble import plain
@@ -69,6 +72,13 @@ def total(engine: str, known: CatalogModel, table: VariantTable, row: int, box: 
     return fullest_device(weights, held.conversations, fixed, known.model.blocks, split)
 
 
+def missed(one: Deployment) -> Number:
+    """What closed forms of earlier builds miss: they sift, a simulation prices what is shown (see test_builds.py) [B]."""
+    chosen = ollama.base(one.model, one.load, one.machine, one.settings)
+    exact, sifted = (compute_buffer(m, chosen) for m in (one.model, replace(one.model, tensors=())))
+    return max(0, exact.gpu - sifted.gpu) + max(0, exact.host - sifted.host)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
@@ -81,12 +91,13 @@ def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
     known = found.models[int(table.model[row])]
     kv = data.draw(st.sampled_from(("F16", "Q8_0")))
     load = Load(data.draw(st.integers(1, 16)), data.draw(st.sampled_from((2048, 8192, 32768, 100_000))))
-    whole = exact_ledger(catalogue_deployment(known.name, table.name[row], engine, box, load, kv))
-    if whole is None:
+    one = catalogue_deployment(known.name, table.name[row], engine, box, load, kv)
+    whole = exact_ledger(one)
+    if one is None or whole is None:
         return
     column = total(engine, known, table, row, box, load, kv)
     if engine == "Ollama":  # its batch shrinks when weights fill the card: never more than this
-        assert whole.accounts[0].total <= column
+        assert whole.accounts[0].total - missed(one) <= column
         return
     assert whole.accounts[0].total == column
     usable = whole.accounts[0].device.usable
