@@ -1,4 +1,4 @@
-"""Bounded caches of what was computed from a model, outside the frozen model itself."""
+"""Bounded caches of what was computed from a model or an answer, outside the frozen value itself."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from threading import Lock
 from typing import Generic, TypeVar
 from weakref import ref
 
-from gyakusan.core.model import Model
-
 T = TypeVar("T")
 MODELS = 1024
 """Models that one cache remembers at most: more than the catalogue has."""
 
 
 class Memo(Generic[T]):
-    """Results of one computation for each model and key.
+    """Results of one computation for each model and key, or for each other value that can be referred to weakly.
 
     They end with the model. A cache holds at most `maxsize` of them for each model, and drops the oldest first.
     Models are told apart by identity: to hash their thousand tensors would take longer than most computations.
@@ -25,10 +23,10 @@ class Memo(Generic[T]):
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
-        self._models: dict[int, tuple[ref[Model], dict[Hashable, T]]] = {}
+        self._models: dict[int, tuple[ref[object], dict[Hashable, T]]] = {}
         self._lock = Lock()
 
-    def get(self, model: Model, key: Hashable, compute: Callable[[], T]) -> T:
+    def get(self, model: object, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the result kept for `model` and `key`, else compute and keep it. The key names all else it depends on."""
         entry = self._models.get(id(model))
         if entry is None:
@@ -44,7 +42,7 @@ class Memo(Generic[T]):
             results[key] = result
         return result
 
-    def _enter(self, model: Model) -> tuple[ref[Model], dict[Hashable, T]]:
+    def _enter(self, model: object) -> tuple[ref[object], dict[Hashable, T]]:
         models, number = self._models, id(model)
         entry = ref(model, lambda _: models.pop(number, None)), dict[Hashable, T]()
         with self._lock:

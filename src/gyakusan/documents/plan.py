@@ -28,10 +28,11 @@ from gyakusan.documents.why_not import WhyNotJson, why_not_document
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.predict.speed import SpeedEstimate
+from gyakusan.planning.select.listed_plans import plan_list
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import CandidateRow, candidate_row
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 
@@ -283,7 +284,7 @@ def recommendation(
 ) -> RecommendationJson:
     """Return an answer, and what was asked for besides."""
     metric = answer.request.workload.quality_metric
-    frontier = tuple(candidate_row(answer.grid, i, metric) for i in pareto_candidates(answer)) if everything else UNSET
+    frontier = tuple(candidate_row(answer.grid, i, metric) for i in plan_list(answer).rows) if everything else UNSET
     more = tuple(ChangeJson(c.change, None if c.plan is None else plan(c.plan)) for c in changes)
     limits = tuple(CapacityJson(p.plan.name, p.limits.context, p.limits.users, p.limits.trained) for p in capacities)
     return RecommendationJson(

@@ -11,9 +11,9 @@ from math import isfinite
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, duration, say
 from gyakusan.planning.select.exclusions import Excluded
-from gyakusan.planning.select.listed_plans import listed_candidates
+from gyakusan.planning.select.listed_plans import listed_candidates, plan_list
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import candidate_row
 from gyakusan.show.plan_words import amounts
 from gyakusan.show.tree import Column, Next, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
 from gyakusan.show.wording import brief, quality, short
@@ -28,6 +28,7 @@ NAMED = 12
 def listing(answer: Recommendation) -> Tree:
     """Return everything that nothing beats in quality, speed of the answer and price, then what was left out, with reasons."""
     rows = listed_candidates(answer)
+    doubt = () if plan_list(answer).surely or not rows else (Text(say("They may not fit at the high end of doubt.")),)
     parts: tuple[Part, ...] = (
         Pause(),
         Title(say("Nothing beats these in quality, speed of the answer and price at once ({n}):", n=len(rows))),
@@ -38,6 +39,7 @@ def listing(answer: Recommendation) -> Tree:
             first=len(answer.plans) + 1,
             grouped=True,
         ),
+        *doubt,
     )
     if rows and answer.plans:
         parts += (Next((whole(f"gyakusan plan --details {len(answer.plans) + 1}"),)),)
@@ -100,7 +102,7 @@ def _replaced(excluded: Sequence[Excluded]) -> Section:
 
 def comma_separated(answer: Recommendation) -> str:
     """Return everything that nothing beats, as CSV."""
-    rows = [candidate_row(answer.grid, i, answer.request.workload.quality_metric) for i in pareto_candidates(answer)]
+    rows = [candidate_row(answer.grid, i, answer.request.workload.quality_metric) for i in plan_list(answer).rows]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
     writer.writeheader()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.fleet.recommend import FleetAnswer
+from gyakusan.planning.select.listed_plans import plan_list
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import CandidateRow, candidate_row
 from gyakusan.show import fleet as fleets
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts
 from gyakusan.show.charts.frontier import Spot
@@ -45,7 +46,7 @@ def of_plans(answer: Recommendation) -> Iterator[Spot]:
         if across is not None:
             yield _pick(answer, plan, number, across)
     left, least = MOST, min((float(p.score.value) for p in answer.plans), default=0.0) - BELOW
-    for index in pareto_candidates(answer):
+    for index in plan_list(answer).rows:
         row = candidate_row(answer.grid, index, answer.request.workload.quality_metric)
         across = _across(answer, row["total"], row["price_jpy"])
         key = (row["model"], row["machine"])

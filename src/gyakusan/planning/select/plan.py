@@ -11,12 +11,12 @@ from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
 from gyakusan.catalog.thinking import NO_THINKING, Thinking, template_arguments, thinking
 from gyakusan.core.broadcast import ceil_div
-from gyakusan.core.ledger import Ledger
+from gyakusan.core.ledger import Fit, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.core.quality import Score
-from gyakusan.engines.base import Command, PartInRam
+from gyakusan.engines.base import Command, PartiallyInRam, PartInRam
 from gyakusan.engines.deployment import NO_CHANGES, Deployment, deploy
 from gyakusan.engines.images import ImagePart, ProjectorUse, image_part
 from gyakusan.engines.registry import engine
@@ -142,23 +142,64 @@ def confirm_candidate(
         return None
 
 
-def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> Plan | None:
-    cells, image, part = grid.cells, _image_part(request, grid, index), None
+def fit_of(request: PlanRequest, grid: SweepResult, index: int) -> Fit:
+    """Return whether a candidate fits by the engine's own ledger: "short" also where it would not be confirmed."""
+    try:
+        found = _held(request, grid, index, NO_CHANGES)
+        if found is None or _command(grid, index, found.deployment) is None:
+            return "short"
+        if request.speed or request.max_ttft is not None:
+            speed = exact_speed(request, found.deployment)
+            if speed is not None and not _within_limits(request, speed):
+                return "short"
+    except Malformed:
+        return "short"
+    spare = found.ledger.tightest.spare
+    return "fits" if spare is None or spare >= 0 else "unsure"
+
+
+class _Held(Struct, frozen=True):
+    """A candidate that the engine's ledger says fits.
+
+    part: what of it is in RAM, None = nothing
+    """
+
+    deployment: Deployment
+    ledger: Ledger
+    image: ImagePart
+    part: PartiallyInRam | None
+
+
+def _held(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> _Held | None:
+    """Return the deployment and the ledger of a candidate, None if the engine refuses it or it does not fit."""
+    image, part = _image_part(request, grid, index), None
     deployment = _deployment(request, grid, index, {**image.settings, **changes})
-    if deployment is not None and cells.blocks_in_ram[index] > 0:
+    if deployment is not None and grid.cells.blocks_in_ram[index] > 0:
         part = deployment.rules.part_in_ram(deployment.model, deployment.load, deployment.machine, deployment.changes)
         deployment = None if part is None else _with_changes(deployment, part.settings)
     ledger = exact_ledger(deployment)
-    if deployment is None or ledger is None or not ledger.fits:
+    return _Held(deployment, ledger, image, part) if deployment and ledger and ledger.fits else None
+
+
+def _command(grid: SweepResult, index: int, deployment: Deployment) -> Command | None:
+    """Return the command of a candidate, None where the server has no option for the way it thinks."""
+    model = grid.columns.models[int(grid.models[index])]
+    return command_in_mode(deployment, model, model.modes[int(grid.cells.mode[index])])
+
+
+def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> Plan | None:
+    found = _held(request, grid, index, changes)
+    if found is None:
         return None
+    cells, deployment, ledger, image, part = grid.cells, found.deployment, found.ledger, found.image, found.part
     speed = exact_speed(request, deployment)
     if speed is not None and not _within_limits(request, speed):
         return None
-    model = grid.columns.models[int(grid.models[index])]
-    mode = model.modes[int(cells.mode[index])]
-    command = command_in_mode(deployment, model, mode)
+    command = _command(grid, index, deployment)
     if command is None:
         return None
+    model = grid.columns.models[int(grid.models[index])]
+    mode = model.modes[int(cells.mode[index])]
     return Plan(
         roles=(),
         deployment=switched(deployment, command, mode),

@@ -13,7 +13,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.relaxations import Relaxation
 
 
-class Recommendation(Struct, frozen=True):
+class Recommendation(Struct, frozen=True, weakref=True):
     """Plans for a request, and why nothing else was recommended.
 
     1. The request names people, a task, and a machine or a budget (`request`).

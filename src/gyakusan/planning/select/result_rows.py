@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypedDict
 
 import numpy as np
@@ -47,11 +48,15 @@ class CandidateRow(TypedDict):
     price_jpy: int | None
 
 
-def pareto_candidates(recommendation: Recommendation) -> tuple[int, ...]:
-    """Return the candidates that nothing dominates in quality, speed and price, best first."""
+def pareto_candidates(recommendation: Recommendation, without: Collection[int] = ()) -> tuple[int, ...]:
+    """Return the candidates that nothing dominates in quality, speed and price, best first. `without` some of them.
+
+    They fit by the columns of the sweep, see `select.listed_plans` for those that fit by the engine's own ledger.
+    """
     cells = recommendation.grid.cells
     quality, speed, price = compared_figures(cells)
-    indices = pareto_frontier(quality, speed, price)
+    counted = np.setdiff1d(np.arange(len(cells)), np.array(sorted(without), np.int64))
+    indices = counted[pareto_frontier(quality[counted], speed[counted], price[counted])]
     return tuple(sorted(indices.tolist(), key=lambda i: (-quality[i], -np.nan_to_num(speed[i]), i)))
 
 
