@@ -68,9 +68,10 @@ def largest(headroom: Callable[[int], float], most: int) -> int:
 
     Memory is nearly linear in n: the straight line between the bounds says where to look, and bisection where it is bent.
     """
-    low, high, spare, short = 1, most, headroom(1), headroom(most)
+    low, high, short = 1, most, headroom(most)
     if short >= 0:
         return most
+    spare = headroom(low)
     if spare < 0:
         return 0
     straight = True

@@ -8,7 +8,7 @@ and ggml-vulkan.cpp (GGML_OP_FLASH_ATTN_EXT), src/llama-context.cpp (resolve_fus
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import MappingProxyType
 
 from gyakusan.core.dtypes import dtype
@@ -28,9 +28,12 @@ VULKAN_STEP = 8
 """Vulkan has a kernel for heads whose width is a multiple of this [values]."""
 
 
-@dataclass(frozen=True)
 class Unfused(Settings):
-    """Settings under which auto found no kernel: scores are written, and values are not stored transposed."""
+    """Settings under which auto found no kernel: scores are written, and values are not stored transposed.
+
+    It has no fields of its own, so that it is frozen, equal and hashed as Settings are: a second dataclass() would compile
+    the same functions anew, which takes longer than a simulation.
+    """
 
     @property
     def flash(self) -> bool:
@@ -43,7 +46,6 @@ class Unfused(Settings):
         return False
 
 
-@dataclass(frozen=True)
 class Fused(Settings):
     """Settings under which the CPU computes all attention, with flash: no block is on a GPU that has no kernel."""
 

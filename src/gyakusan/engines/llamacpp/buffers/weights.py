@@ -7,7 +7,7 @@ padding: backends.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from math import prod
 
@@ -101,6 +101,14 @@ def loaded(model: Model) -> Iterator[Tensor]:
     for tensor in model.tensors:
         if block_number(tensor.name) < last or (keep is not None and keep.search(tensor.name)):
             yield tensor
+
+
+_BY_NAME = Memo[Mapping[str, Tensor]](maxsize=1)
+
+
+def loaded_by_name(model: Model) -> Mapping[str, Tensor]:
+    """Return the tensors that are loaded by their names."""
+    return _BY_NAME.get(model, None, lambda: {t.name: t for t in loaded(model)})
 
 
 def loaded_blocks(model: Model) -> int:

@@ -68,8 +68,6 @@ def _beta_and_decay(b: Builder, x: Node, block: int, heads: int, each: int) -> t
 
 
 def _decay(b: Builder, alpha: Node, block: int) -> Node:
-    decay = b.weights.get(f"blk.{block}.ssm_a")
-    if not decay:
-        raise b.lacks("ssm_a")
+    decay = b.bare("ssm_a", block)
     soft = like("UNARY", like("ADD", alpha, b.need("ssm_dt", block, "bias")))
-    return reshape(like("MUL", soft, decay[0]), 1, *alpha.shape)
+    return reshape(like("MUL", soft, decay), 1, *alpha.shape)

@@ -154,7 +154,6 @@ def _simulate(model: Model, settings: Settings, placement: Placement, dry_run: b
 def _graph(model: Model, settings: Settings, placement: Placement, dry_run: bool) -> Builder:
     pinned = is_pinned(settings, placement, dry_run=dry_run)
     b = Builder(model, settings, placement, WIRING[model.architecture], pinned=pinned)
-    b.load_weights()
     residual = _embedding(b)
     rows = add_inputs(b)
     groups = cache_groups(model, settings)
@@ -193,7 +192,7 @@ def add_inputs(b: Builder) -> Node:
 
 def add_logits(b: Builder, out: Node) -> None:
     """Append the product with the output matrix, or with the embedding table where it is tied."""
-    b.tape.expand(matmul(b.weight("output") or b.weights[EMBEDDING_TABLE][-1], out))
+    b.tape.expand(matmul(b.weight("output") or b.copies(EMBEDDING_TABLE)[-1], out))
 
 
 def cache_groups(model: Model, settings: Settings) -> dict[int, CacheGroup]:
@@ -207,7 +206,7 @@ def _get_rows(x: Node, ids: Node) -> Node:
 
 def _embedding(b: Builder) -> Node:
     """Return the first residual vectors. Looked up, given and mixed ones are built, the first are used. build_inp_embd."""
-    e, t, table = b.model.embedding, b.tokens, b.weights[EMBEDDING_TABLE][0]
+    e, t, table = b.model.embedding, b.tokens, b.copies(EMBEDDING_TABLE)[0]
     looked_up = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
     b.tape.expand(looked_up)
     b.tape.expand(leaf(F32 * e * t, shape=(e, t)))

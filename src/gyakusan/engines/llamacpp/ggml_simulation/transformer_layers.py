@@ -5,6 +5,7 @@ Source: llama.cpp b11434, src/llama-graph.cpp (build_norm, build_qkv, build_attn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gyakusan.core.dtypes import dtype
@@ -12,7 +13,7 @@ from gyakusan.core.model import Attention, Experts, Latent, Model, Tensor
 from gyakusan.engines.llamacpp.backends import F16, F32, I64
 from gyakusan.engines.llamacpp.buffers.kernel_memory import attention_copies
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup, hadamard_widths, stream_cells
-from gyakusan.engines.llamacpp.buffers.weights import stored
+from gyakusan.engines.llamacpp.buffers.weights import loaded_by_name, stays_in_ram, stored
 from gyakusan.engines.llamacpp.ggml_simulation.graph import (
     Node,
     Tape,
@@ -88,7 +89,7 @@ class Builder:
     placement: the device of each block
     wiring: what the tensors do not show
     tape: the graph so far
-    weights: name of a tensor -> a leaf for each copy
+    weights: name of a tensor -> a leaf for each copy, as far as they were asked for
     caches: window -> inputs of the cache [tokens]
     positions: position numbers of the tokens
     states: numbers of the recurrent states
@@ -103,7 +104,7 @@ class Builder:
     placement: Placement
     wiring: Wiring
     tape: Tape = field(default_factory=Tape)
-    weights: dict[str, list[Node]] = field(default_factory=dict)
+    weights: dict[str, Sequence[Node]] = field(default_factory=dict)
     caches: dict[int | None, CacheInputs] = field(default_factory=dict)
     positions: Node = field(default_factory=lambda: leaf(0))
     states: Node = field(default_factory=lambda: leaf(0))
@@ -136,10 +137,24 @@ class Builder:
         """Return the scheduler's number of the device that holds a block's cache."""
         return self.device(self.placement.units[block] if self.settings.offload_kv else HOST)
 
-    def load_weights(self) -> None:
-        """Make a leaf for every copy of every weight."""
-        for tensor, home in bytes_per_device.homes(self.model, self.settings, self.placement):
-            self.weights.setdefault(tensor.name, []).append(self._weight_leaf(tensor, self.device(home)))
+    def copies(self, name: str) -> Sequence[Node]:
+        """Return a leaf for each copy of a weight, none if the model has none of that name.
+
+        Made when they are asked for: a graph without its repeated blocks asks for a small part of them.
+        """
+        found = self.weights.get(name)
+        if found is None:
+            found = self.weights[name] = self._copies(name)
+        return found
+
+    def _copies(self, name: str) -> Sequence[Node]:
+        tensor = loaded_by_name(self.model).get(name)
+        if tensor is None:
+            return ()
+        homes = bytes_per_device.homes_of(
+            tensor, self.model, self.settings, self.placement, stays_in_ram(self.model)
+        )
+        return [self._weight_leaf(tensor, self.device(home)) for home in homes]
 
     def _weight_leaf(self, tensor: Tensor, home: int) -> Node:
         size, padded = stored(tensor, "cpu"), stored(tensor, self.settings.driver)
@@ -148,13 +163,13 @@ class Builder:
 
     def weight(self, name: str, block: int | None = None, kind: str = "weight") -> Node | None:
         """Return a weight, None if the model has none of that name."""
-        copies = self.weights.get(f"blk.{block}.{name}.{kind}" if block is not None else f"{name}.{kind}")
+        copies = self.copies(f"blk.{block}.{name}.{kind}" if block is not None else f"{name}.{kind}")
         return copies[-1] if copies else None
 
     def rope_factors(self, block: int) -> Node | None:
         """Return the frequency factors on the block's device, None if there are none."""
         home = self.device(self.placement.units[block])
-        return next((f for f in self.weights.get("rope_freqs.weight", ()) if f.home == home), None)
+        return next((f for f in self.copies("rope_freqs.weight") if f.home == home), None)
 
     def need(self, name: str, block: int | None = None, kind: str = "weight") -> Node:
         """Return a weight. Raises Malformed if the model lacks it; llama.cpp would not load it either."""
@@ -165,7 +180,7 @@ class Builder:
 
     def bare(self, name: str, block: int) -> Node:
         """Return a weight whose name has no ending (ssm_a, ssm_d). Raises Malformed if the model lacks it."""
-        copies = self.weights.get(f"blk.{block}.{name}")
+        copies = self.copies(f"blk.{block}.{name}")
         if not copies:
             raise self.lacks(name)
         return copies[-1]

@@ -6,7 +6,7 @@ src/llama-kv-cache.cpp and src/llama-memory-recurrent.cpp (constructors: the cac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from msgspec import structs
@@ -65,11 +65,19 @@ def homes(model: Model, settings: Settings, placement: Placement) -> Iterator[tu
     """Return every copy of every tensor that is loaded, with its device."""
     stays = stays_in_ram(model)
     for tensor in loaded(model):
-        for device in _copies(model, tensor, placement):
-            override = override_device(tensor.name, settings)
-            if override is None:
-                override = HOST if stays(tensor) and tensor.name not in model.tables else device
-            yield tensor, override
+        for device in homes_of(tensor, model, settings, placement, stays):
+            yield tensor, device
+
+
+def homes_of(
+    tensor: Tensor, model: Model, settings: Settings, placement: Placement, stays: Callable[[Tensor], bool]
+) -> Iterator[int]:
+    """Return the device of every copy of one tensor that is loaded. stays: see `stays_in_ram`."""
+    for device in _copies(model, tensor, placement):
+        override = override_device(tensor.name, settings)
+        if override is None:
+            override = HOST if stays(tensor) and tensor.name not in model.tables else device
+        yield override
 
 
 def _copies(model: Model, tensor: Tensor, placement: Placement) -> tuple[int, ...]:
