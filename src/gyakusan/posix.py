@@ -13,9 +13,10 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError, ServerError
@@ -90,8 +91,7 @@ def open_to_others(mode: int) -> bool:
     return not on_windows() and bool(mode & 0o077)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessStat:
+class ProcessStat(Struct, frozen=True):
     """What Linux tells of a process (proc(5), /proc/PID/stat).
 
     state: one letter, Z and X for one that has ended

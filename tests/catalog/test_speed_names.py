@@ -14,10 +14,9 @@ def test_only_patterns_that_cannot_match_are_passed_over() -> None:
     """The first pattern of all that is in a name decides, as if each were tried."""
     names = [m.name for m in model_records()] + [target for _, _, target in speed_names._patterns() if target]
     for name in names:
-        tried = [target for words, _, target in speed_names._patterns() if any(w in name for w in words)]
-        for words, pattern, target in speed_names._patterns():
+        for words, pattern, _ in speed_names._patterns():
             if re.search(pattern, name):
-                assert target in tried and any(w in name for w in words), (name, pattern)
+                assert any(w in name for w in words), (name, pattern)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
 
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.listing import unlisted
@@ -27,8 +29,7 @@ count: the counts differ for a reason that we do not know.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRecord:
+class ModelRecord(Struct, frozen=True):
     """A model of the catalogue.
 
     name: ours, e.g. "qwen2.5-14b"
@@ -88,7 +89,7 @@ class ModelRecord:
     pooling: Pooling = ""
     weights: str = ""
     score: float = 0.0
-    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     @property
     def own_file(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from errno import EFBIG
 from pathlib import Path
+
+from msgspec import Struct, structs
 
 from gyakusan.catalog.compile import COMPILED
 from gyakusan.catalog.places import DATA
@@ -34,8 +35,7 @@ def read_file(path: Path, most: int) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """By which key a release was verified.
 
     key: public key, as minisign prints it
@@ -66,7 +66,7 @@ class Stamp:
         """Write the stamp into the folder of a release."""
         import json
 
-        (folder / STAMP).write_text(json.dumps(asdict(self)), "utf-8")
+        (folder / STAMP).write_text(json.dumps(structs.asdict(self)), "utf-8")
 
 
 def check_content(folder: Path) -> None:

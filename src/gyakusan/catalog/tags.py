@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -62,8 +61,7 @@ class TagsRecord(Struct, frozen=True):
     tags: Mapping[str, Tag] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class BaseRecord:
+class BaseRecord(Struct, frozen=True):
     """A model that only tags refer to.
 
     name: as tags have it
@@ -77,7 +75,7 @@ class BaseRecord:
     basis: Basis
     source: str
     checked: str
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 def find(text: str) -> Tag | None:

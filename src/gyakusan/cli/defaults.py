@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan import posix
 from gyakusan.catalog import places
@@ -58,8 +59,7 @@ def _private_file(text: str) -> str:
     return file
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(Struct, frozen=True):
     """A setting.
 
     option: what it stands for on a command line

@@ -110,8 +110,7 @@ class CatalogModel:
         return ModelShape(*self.facts["traffic"])
 
 
-@dataclass(frozen=True)
-class VariantTable:
+class VariantTable(Struct, frozen=True, dict=True):
     """The variants of all models in files of one kind: one row for each model in each format.
 
     storage: kind of model files: gguf, checkpoint, mlx
@@ -172,8 +171,7 @@ class VariantTable:
         return np.array([n.removeprefix("UD-").startswith(COARSE) for n in self.name], bool)
 
 
-@dataclass(frozen=True)
-class ModelTable:
+class ModelTable(Struct, frozen=True, dict=True):
     """The catalogue, as planning reads it.
 
     models: in the catalogue's order

@@ -7,8 +7,8 @@ thing move the confirmed plan (predict.speed), not the columns.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -46,8 +46,7 @@ class BatchSpeeds(Struct, frozen=True):
     ttft_high: FloatArray
 
 
-@dataclass(slots=True)
-class WorkloadCosts:
+class WorkloadCosts(Struct):
     """What every model reads and computes for one workload, worked out once for a sweep.
 
     columns: the models
@@ -64,7 +63,7 @@ class WorkloadCosts:
     prompt: float
     answer: float
     contexts: IntArray
-    _costs: dict[Hashable, FloatArray] = field(default_factory=dict)
+    _costs: dict[Hashable, FloatArray] = msgspec.field(default_factory=dict)
 
     @property
     def depth(self) -> FloatArray:
@@ -101,8 +100,7 @@ class WorkloadCosts:
         return self._costs[key]
 
 
-@dataclass(slots=True)
-class BatchTiming:
+class BatchTiming(Struct):
     """Times of some rows of a table on some numbers of one device; what nobody asks for is not computed.
 
     inputs: what the times follow from

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from msgspec import Struct, structs
 
@@ -31,8 +31,7 @@ class LoadMemoryTable(Struct, frozen=True):
     ranks: IntArray | int = 1
 
 
-@dataclass(slots=True)
-class LoadMemoryCache:
+class LoadMemoryCache(Struct):
     """What was worked out for a load. It lives as long as one sweep.
 
     columns: the models
@@ -43,9 +42,9 @@ class LoadMemoryCache:
     columns: ModelTable
     users: int
     contexts: IntArray
-    _one_rank: dict[Hashable, LoadMemoryTable] = field(default_factory=dict)
-    _shared: dict[Hashable, LoadMemoryTable] = field(default_factory=dict)
-    _ranks: dict[tuple[str, int], IntArray] = field(default_factory=dict)
+    _one_rank: dict[Hashable, LoadMemoryTable] = msgspec.field(default_factory=dict)
+    _shared: dict[Hashable, LoadMemoryTable] = msgspec.field(default_factory=dict)
+    _ranks: dict[tuple[str, int], IntArray] = msgspec.field(default_factory=dict)
 
     def of(self, name: str, kind: str, machine: Machine, counts: tuple[int, ...], wanted: IntArray) -> LoadMemoryTable:
         """Return the memory under an engine on machines with different numbers of one device.

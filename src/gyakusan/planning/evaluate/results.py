@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -98,8 +97,7 @@ def concatenate(parts: Sequence[CandidateColumns]) -> CandidateColumns:
     return CandidateColumns(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
-@dataclass(slots=True)
-class ClosestMiss:
+class ClosestMiss(Struct):
     """For each model how near it came, over everything that was tried; every array is (models,).
 
     short_by: least memory that is missing, 0 where it fits, infinite where no engine runs it [B]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.memo import Memo
@@ -50,13 +52,13 @@ WIRING = {
     "qwen2": _PLAIN,
     "qwen3": _PLAIN,
     "qwen3moe": _PLAIN,
-    "gemma3": replace(_GEMMA, split=True),
+    "gemma3": structs.replace(_GEMMA, split=True),
     "gpt-oss": Wiring(
         keys_before_values=True, softmax_weights=True, late="rows", before_network="post_attention_norm", split=True
     ),
     "glm4moe": Wiring(before_network="post_attention_norm", split=True),
     "deepseek2": Wiring(normed_weights=False, split=True),
-    "qwen3next": replace(_QWEN35, split=False),
+    "qwen3next": structs.replace(_QWEN35, split=False),
     "qwen35": _QWEN35,
     "qwen35moe": _QWEN35,
     "dots1": Wiring(),

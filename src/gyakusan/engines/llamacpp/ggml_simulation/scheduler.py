@@ -6,7 +6,8 @@ Source: llama.cpp b11434, ggml/src/ggml-backend.cpp (ggml_backend_sched_split_gr
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.engines.llamacpp.ggml_simulation.allocator import Allocator
 from gyakusan.engines.llamacpp.ggml_simulation.graph import VIEWS, Node, Tape
@@ -19,8 +20,7 @@ NOT_DECIDED_BY_WEIGHTS = ("ROPE", "FLASH_ATTN_EXT")
 """Operations whose weights are too small to decide where they run."""
 
 
-@dataclass(slots=True)
-class Split:
+class Split(Struct):
     """Nodes that one device computes in a row. ggml_backend_sched_split.
 
     device: the scheduler's number

@@ -6,7 +6,9 @@ Source: llama.cpp b11434, src/llama-graph.cpp (build_norm, build_qkv, build_attn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Struct
 
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Experts, Latent, Model, Tensor
@@ -32,8 +34,7 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import Malformed
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Struct, frozen=True):
     """What the tensors of an architecture do not show about its graph.
 
     keys_before_values: keys are computed before values (iSWA)
@@ -62,8 +63,7 @@ class Wiring:
     split: bool = False
 
 
-@dataclass(slots=True)
-class CacheInputs:
+class CacheInputs(Struct):
     """Inputs of one cache.
 
     keys: cells that new keys are written to
@@ -80,8 +80,7 @@ class CacheInputs:
     value_hadamard: Node | None
 
 
-@dataclass(slots=True)
-class Builder:
+class Builder(Struct):
     """What all parts share while one graph is built.
 
     model: whose graph it is
@@ -103,14 +102,14 @@ class Builder:
     settings: Settings
     placement: Placement
     wiring: Wiring
-    tape: Tape = field(default_factory=Tape)
-    weights: dict[str, Sequence[Node]] = field(default_factory=dict)
-    caches: dict[int | None, CacheInputs] = field(default_factory=dict)
-    positions: Node = field(default_factory=lambda: leaf(0))
-    states: Node = field(default_factory=lambda: leaf(0))
-    own_states: Node = field(default_factory=lambda: leaf(0))
-    other_states: Node = field(default_factory=lambda: leaf(0))
-    temperature: Node = field(default_factory=lambda: leaf(0))
+    tape: Tape = msgspec.field(default_factory=Tape)
+    weights: dict[str, Sequence[Node]] = msgspec.field(default_factory=dict)
+    caches: dict[int | None, CacheInputs] = msgspec.field(default_factory=dict)
+    positions: Node = msgspec.field(default_factory=lambda: leaf(0))
+    states: Node = msgspec.field(default_factory=lambda: leaf(0))
+    own_states: Node = msgspec.field(default_factory=lambda: leaf(0))
+    other_states: Node = msgspec.field(default_factory=lambda: leaf(0))
+    temperature: Node = msgspec.field(default_factory=lambda: leaf(0))
     pinned: bool = False
 
     @property
@@ -151,9 +150,7 @@ class Builder:
         tensor = loaded_by_name(self.model).get(name)
         if tensor is None:
             return ()
-        homes = bytes_per_device.homes_of(
-            tensor, self.model, self.settings, self.placement, stays_in_ram(self.model)
-        )
+        homes = bytes_per_device.homes_of(tensor, self.model, self.settings, self.placement, stays_in_ram(self.model))
         return [self._weight_leaf(tensor, self.device(home)) for home in homes]
 
     def _weight_leaf(self, tensor: Tensor, home: int) -> Node:

@@ -7,9 +7,9 @@ src/llama-kv-cache.cpp and src/llama-memory-recurrent.cpp (constructors: the cac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
@@ -28,8 +28,7 @@ from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class BytesPerDevice:
+class BytesPerDevice(Struct, frozen=True):
     """Bytes of each device.
 
     gpus: of each GPU of the machine [B]
@@ -112,8 +111,7 @@ def context(model: Model, settings: Settings, placement: Placement) -> BytesPerD
     return BytesPerDevice(gpus, sum(p.on(HOST) for p in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class CacheGroupOnDevices:
+class CacheGroupOnDevices(Struct, frozen=True):
     """One group of the model's memory, shared out over devices.
 
     group: the whole group as a GPU stores it

@@ -11,9 +11,10 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+
+from msgspec import Struct
 
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting
@@ -28,8 +29,7 @@ FFN = r"blk\.{block}\.ffn_(up|down|gate)\."
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """The device of each unit of a model.
 
     units: device of each block, and of the output last: the number of a GPU, or HOST
