@@ -100,7 +100,7 @@ def _price(prices: Sequence[Price]) -> str:
 
 def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
     """For the guide's load: the largest of its sizes that fits, and what the planner would take today."""
-    head = ("device", "largest of the guide's", "tokens/s", "best answers today", "tokens/s", "quality")
+    head = ("device", "largest of the guide's", "tokens/s", "highest quality today", "tokens/s", "quality")
     rows: list[Sequence[str]] = []
     for name in sum(HARDWARE, ()):
         fitting = [(m, asked) for m in LADDER if (asked := _asked(m, name)).ledger.fits]

@@ -139,7 +139,7 @@ def test_benches_over_time(client: TestClient) -> None:
     text = client.get("/computer").text
     assert "Last bench" in text
     assert "Said and seen, tokens/s" in text
-    assert "answer tokens/s of one person over time; the last figures: tiny, 2 people, 100 + 8 tokens: 20" in text
+    assert "answer tokens/s of one person over time; the last figures: 2 people, 100 + 8 tokens, tiny: 20" in text
     assert text.index("2026-11-09</td>") < text.index("2026-11-01</td>"), "the newest first"
     assert "<h2>Bench 1</h2>" in client.get("/computer?bench=1").text
     assert "There is no bench 7." in client.get("/computer?bench=7").text

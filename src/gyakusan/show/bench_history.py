@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gyakusan.load_testing.result import BenchResult, Comparison, StepResult
 from gyakusan.load_testing.workload import Step
-from gyakusan.message import Message, people, say
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.show.bench import figure_words, middle_words, off_by
 from gyakusan.show.charts.drawing import WIDE
 from gyakusan.show.charts.timeline import KINDS, Series, Tick, timeline
@@ -69,7 +69,7 @@ def history(rows: Sequence[Measured], tell: Tell, width: float = WIDE) -> str:
 
 
 def _setting(row: Measured) -> Message:
-    return say("{model}, {load}", model=row.model or "?", load=row.load)
+    return say("{load}", load=Listed((row.load, say("{model}", model=row.model or "?"))))
 
 
 def _of(bench: BenchResult) -> Iterator[Measured]:

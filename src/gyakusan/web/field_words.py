@@ -74,7 +74,8 @@ _COMMAND = re.compile(_PROGRAMS)
 _ENGINES = [re.escape(short) for name in NAMES for short in (name.casefold(), name.casefold().removesuffix("-lm"))]
 _VALUE = "|".join(['"[^"]*"', r"[^\s\"。、]*[0-9][^\s\"。、]*", "[A-Z][A-Z0-9_]*", "名前", *_ENGINES])
 _OPTION = re.compile(
-    rf"(?:(?P<verb>[Aa]dd|[Ss]ay) )?(?P<blank> ?)--(?P<name>[a-z]+(?:-[a-z]+)*)\b(?:[ =](?P<value>{_VALUE}))?(?P<after> ?)"
+    rf"(?:(?P<verb>[Aa]dd|[Ss]ay) )?(?P<blank> ?)--(?P<name>[a-z]+(?:-[a-z]+)*)\b(?:[ =](?P<value>{_VALUE}))?"
+    r"(?:(?P<added> ?を追加)|(?P<after> ?))"
 )
 _PLACEHOLDER = re.compile("N|NAME|FILE|MODEL|名前")
 
@@ -113,6 +114,10 @@ def _said(match: re.Match[str], label: str, language: Language) -> str:
     """Return what stands in the place of an option."""
     value, rest = _value(match["value"] or "")
     if language == "ja":
+        if match["added"]:
+            return (
+                f"「{label}」を選択" if match["name"] in TICKED else f"「{label}」{f'に{value}' if value else ''}を指定"
+            )
         return f"「{label}」{value}{rest}"
     verb = match["verb"]
     if not verb:

@@ -107,7 +107,7 @@ def draw(request: Request) -> Response:
         **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
         takes=_takes(found), bars=[_bar(a, reader.tell) for a in found.accounts], ways=list(_ways(query, found)),
         room=_room(found), tiles=list(_tiles(query, found)), tabs=list(_tabs(found, reader.tell)), lines=list(_lines(found)),
-        gib=gib, format_name=format_name,
+        gib=gib, format_name=format_name, called=_called,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
         neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else "",
     )  # fmt: skip
@@ -183,10 +183,15 @@ def _takes(found: Inspection) -> tuple[Message, ...]:
     return (first, *more)
 
 
+def _called(account: Account) -> str:
+    """Return the device's name, "RAM" for the computer's memory: what it holds is not the processor's."""
+    return "RAM" if account.device.kind == "host" else account.device.name
+
+
 def _bar(account: Account, tell: Tell) -> Bar:
     parts = tuple((kind, PART_TEXTS[kind], float(account.of(kind))) for kind in KINDS)
     wide, narrow = (Markup(memory_bar(account, tell, width)) for width in (COLUMN, NARROW))
-    return Bar(account.device.name, tuple(p for p in parts if p[2] > 0), account, wide, narrow)
+    return Bar(_called(account), tuple(p for p in parts if p[2] > 0), account, wide, narrow)
 
 
 def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, str]]:

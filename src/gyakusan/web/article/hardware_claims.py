@@ -28,6 +28,8 @@ SIZED = ("llama3.1-8b", "qwen2.5-14b")
 """The models of the article's figures 8 and 9."""
 MAKES = ("RTX 4090", "RX 7900 XTX", "Mac Studio M4 Max 128GB")
 """A machine of each maker."""
+KEY = Text(say("dot: forecast, bar: 80 % interval, diamond: measured by others"), "note")
+"""What the signs of the charts are."""
 SLOW, MIXED = "llama3.3-70b", ("gpt-oss-120b", "qwen3-next-80b")
 """A dense model, and mixtures of experts that are larger."""
 
@@ -93,7 +95,7 @@ def fastest() -> Found:
         device=first, n=figure(by_device[first]),
     )  # fmt: skip
     pictures = compare_report(found.rows, ()).pictures
-    return Found((words,), first in _cards(by_device) and by_device[first] > 2 * max(rest), (), pictures)
+    return Found((words,), first in _cards(by_device) and by_device[first] > 2 * max(rest), (KEY,), pictures)
 
 
 def _cards(names: object) -> list[str]:
@@ -132,7 +134,9 @@ def accuracy_first() -> Found:
     )
     scores = {r.model: r.judged.overall for r in found.rows}
     better = all((s := scores[m]) is not None and (d := scores[SLOW]) is not None and s.value > d.value for m in MIXED)
-    return Found(words, better and min(mixed) > 3 * max(dense), (), _answers(compare_report(found.rows, ()).pictures))
+    return Found(
+        words, better and min(mixed) > 3 * max(dense), (KEY,), _answers(compare_report(found.rows, ()).pictures)
+    )
 
 
 def _answers(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
@@ -170,9 +174,7 @@ def servers() -> Found:
     holds = not any(refused[registry.DEFAULT, d] for d in MAKES) and sum(refused.values()) == 3
     no, yes = Text(say("does not run"), "note"), Text(say("runs"))
     rows = tuple((Text(e), *(no if refused[e, d] else yes for d in MAKES)) for e in registry.NAMES)
-    words = say(
-        "Nearly right: one of them runs on some AMD cards, too. MLX-LM's own server is still not for production."
-    )
+    words = say("Nearly right: vLLM runs on some AMD cards, too. MLX-LM's own server is still not for production.")
     return Found((words,), holds, (Table((Column(say("server")), *map(Column, MAKES)), rows),))
 
 

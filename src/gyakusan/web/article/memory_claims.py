@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gyakusan.core.model import Attention
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.show.report import Picture, memory_pictures
 from gyakusan.show.wording import gib
 from gyakusan.units import GIB
@@ -125,7 +125,7 @@ def two_people() -> Found:
         (name, *(_length(name, users, device) for device in (CARD, BIG_CARD) for users in (1, 2, 4)))
         for name in ("qwen2.5-14b", "gemma3-27b", "gpt-oss-20b", "gemma4-26b-a4b", "qwen3.6-35b-a3b")
     )
-    heads = tuple(f"{d}: {n}" for d in (CARD, BIG_CARD) for n in (1, 2, 4))
+    heads = tuple(say("{load}", load=Listed((say(d), people(n)))) for d in (CARD, BIG_CARD) for n in (1, 2, 4))
     words = say(
         "Right for the models of that time; the last three rows go much further. The most tokens for each person:"
     )

@@ -130,7 +130,7 @@ function drawBar(device, number) {
     svg.classList.add("moves");
     svg.setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${gib(b)} GiB`).join(", "));
   }
-  figure.querySelector("figcaption").textContent = `${device.name}: ${gib(total)}${usable === null ? "" : ` / ${gib(usable)}`} GiB`;
+  figure.querySelector("figcaption").textContent = `${figure.dataset.name}: ${gib(total)}${usable === null ? "" : ` / ${gib(usable)}`} GiB`;
 }
 
 function ahead(id) { // the map is not here yet: the field follows, the server answers when the slider rests
