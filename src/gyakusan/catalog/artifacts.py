@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
@@ -151,7 +152,7 @@ def _all(model: str) -> tuple[Artifact, ...]:
     line = _line(model)
     if not line:
         return ()
-    _, repositories = json.loads(line)
+    _, repositories = msgspec.json.decode(line)
     sources = _sources()
     return tuple(_artifact(model, r, file, sources) for r in repositories for file in r[-1])
 
@@ -198,5 +199,5 @@ def _text() -> bytes:
 @cache
 def _sources() -> list[list[str]]:
     text = _text()
-    sources: list[list[str]] = json.loads(text[: text.index(b"\n")])
+    sources: list[list[str]] = msgspec.json.decode(text[: text.index(b"\n")])
     return sources

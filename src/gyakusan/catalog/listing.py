@@ -5,11 +5,11 @@ tools/listed_models.py writes the file: listing_rule.py decides, from what listi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
@@ -52,7 +52,7 @@ def unlisted(name: str) -> Unlisted | None:
 
 @cache
 def _stored() -> Mapping[str, tuple[Why, str, int, int, int, str]]:
-    stored: Mapping[str, tuple[Why, str, int, int, int, str]] = json.loads(packaged(FILE))["unlisted"]
+    stored: Mapping[str, tuple[Why, str, int, int, int, str]] = msgspec.json.decode(packaged(FILE))["unlisted"]
     return stored
 
 

@@ -7,10 +7,10 @@ answer, devices that share each layer, figure, repetitions, source. Names are ou
 from __future__ import annotations
 
 import gzip
-import json
 from functools import cache
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
@@ -77,4 +77,4 @@ def sources() -> dict[str, dict[str, str]]:
 
 @cache
 def _file() -> Any:
-    return json.loads(gzip.decompress(packaged(DATA / "measurements.json.gz")))
+    return msgspec.json.decode(gzip.decompress(packaged(DATA / "measurements.json.gz")))

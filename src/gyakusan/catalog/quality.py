@@ -6,11 +6,12 @@ A model without scores gets what its size, date and family tell, marked `assumed
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from gyakusan.catalog import quality_prior
 from gyakusan.catalog.quality_index import (
@@ -248,7 +249,7 @@ def native_width(model: str) -> float | None:
 @cache
 def penalty_law() -> PenaltyLaw:
     """Return what quantisation costs, as quant_penalty.json has it."""
-    d = json.loads(packaged(QUALITY / "quant_penalty.json"))
+    d = msgspec.json.decode(packaged(QUALITY / "quant_penalty.json"))
     first, second, third = d["divergence"]
     names = ("scale", "power", "size", "kinds", "accuracy", "chance", "points", "spread", "trusted")
     return PenaltyLaw((first, second, third), **{n: d[n] for n in names})

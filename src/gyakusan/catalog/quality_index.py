@@ -5,11 +5,12 @@ tools/fit_quality.py writes the file from licence-clear scores.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypedDict
+
+import msgspec
 
 from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_name
 from gyakusan.core.quality import DIMENSIONS, Basis, Matrix, Scale
@@ -92,7 +93,7 @@ class Index(TypedDict):
 @cache
 def index() -> Index:
     """Return what index.json says."""
-    document: Index = json.loads(packaged(QUALITY / "index.json"))
+    document: Index = msgspec.json.decode(packaged(QUALITY / "index.json"))
     return document
 
 
@@ -113,7 +114,7 @@ def stored_covariance(name: str, mode: Mode) -> Matrix:
 @cache
 def _covariances() -> Mapping[str, Mapping[Mode, list[float]]]:
     """Return the lower triangles by repository and mode."""
-    document: Mapping[str, Mapping[Mode, list[float]]] = json.loads(packaged(QUALITY / "covariance.json"))
+    document: Mapping[str, Mapping[Mode, list[float]]] = msgspec.json.decode(packaged(QUALITY / "covariance.json"))
     return document
 
 

@@ -6,13 +6,13 @@ Names tell less than sources do: whatever the caller knows (size, date) goes bef
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.doors.files import packaged
@@ -154,7 +154,7 @@ def first_match(table: str, name: str, otherwise: str) -> str:
 @cache
 def rules() -> Mapping[str, Any]:
     """Return what names.json says: patterns, and tables whose rows begin with a pattern."""
-    document: Mapping[str, Any] = json.loads(packaged(QUALITY / "names.json"))
+    document: Mapping[str, Any] = msgspec.json.decode(packaged(QUALITY / "names.json"))
     return document
 
 

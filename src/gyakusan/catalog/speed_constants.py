@@ -6,12 +6,12 @@ none: what remains are the constants, and a wide interval. tools/fit_speed.py wr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog import cpu
@@ -351,7 +351,7 @@ def slice_of(kind: str, users: float) -> str:
 @lru_cache(maxsize=4)
 def load(path: Path = DATA / "speed_constants.json") -> FittedConstants:
     """Return the fitted constants."""
-    return parse(json.loads(packaged(path)))
+    return parse(msgspec.json.decode(packaged(path)))
 
 
 def parse(document: Mapping[str, Any]) -> FittedConstants:

@@ -5,12 +5,12 @@ Models: data/speed_models.json holds patterns, and the shapes of models that the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
@@ -55,7 +55,7 @@ def extra_models() -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def _file() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(packaged(DATA / "speed_models.json"))
+    found: Mapping[str, Any] = msgspec.json.decode(packaged(DATA / "speed_models.json"))
     return found
 
 

@@ -6,12 +6,12 @@ tokens that are generated for each token that people see.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 from gyakusan.catalog.quality_names import EFFORTS, QUALITY, short_name
@@ -123,7 +123,7 @@ def template_arguments(name: str, mode: str) -> Mapping[str, object]:
 
 @cache
 def _facts() -> Mapping[str, Any]:
-    document: Mapping[str, Any] = json.loads(packaged(QUALITY / "thinking.json"))
+    document: Mapping[str, Any] = msgspec.json.decode(packaged(QUALITY / "thinking.json"))
     return document
 
 

@@ -6,7 +6,7 @@ are not ours (the user's own, a newer release) are worked out when they are want
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -206,6 +206,26 @@ class ModelTable(Struct, frozen=True, dict=True):
         return {m.name: i for i, m in enumerate(self.models)}
 
 
+class _Tables(Mapping[str, VariantTable]):
+    """The tables of all kinds of files, each made when it is first read: a plan for a GPU has no use for those of a Mac."""
+
+    def __init__(self, models: tuple[CatalogModel, ...]) -> None:
+        self._models, self._made = models, dict[str, VariantTable]()
+
+    def __getitem__(self, storage: str) -> VariantTable:
+        if storage not in self._made:
+            if storage not in model_storages():
+                raise KeyError(storage)
+            self._made[storage] = _table(storage, self._models)
+        return self._made[storage]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(model_storages())
+
+    def __len__(self) -> int:
+        return len(model_storages())
+
+
 def load(path: Path = FILE) -> ModelTable:
     """Return every model of the catalogue, with the user's own as they are now."""
     return _load(path, own_entries())
@@ -230,7 +250,7 @@ def from_facts(facts: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) ->
     facts: what model_variants.measure says of each; scores: name -> what `score_rows` says.
     """
     models = tuple(_catalog_model(f, scores[f["name"]]) for f in facts)
-    return ModelTable(models, {storage: _table(storage, models) for storage in model_storages()})
+    return ModelTable(models, _Tables(models))
 
 
 def score_rows(name: str) -> list[list[Any]]:

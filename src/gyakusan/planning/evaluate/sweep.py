@@ -59,7 +59,8 @@ def sweep(
     cache and a part of it in RAM are tried, and several copies of it, too; first: end at the first device with a candidate.
     """
     engines, groups = question.engines or usual_engines(), _groups(offers)
-    context = _context(question, columns, models, engines, contexts or (question.workload.context,), reduce)
+    able = [n for n in engines if any(_refusal(n, offers[g[0]].machine, question) is None for g in groups)]
+    context = _context(question, columns, models, engines, able, contexts or (question.workload.context,), reduce)
     shared = _with_replicas(structs.replace(context, alone=alone))
     if len(groups) > MANY_DEVICES:
         _keep_freed_memory()
@@ -125,7 +126,7 @@ def _evaluate_device(
     parts, count = list[CandidateColumns](), 0
     refused, runs = dict[str, Message](), set[str]()
     for number, name in enumerate(engines):
-        reason = find_engine(name).machine_refusal(group[0].machine, context.question.os)
+        reason = _refusal(name, group[0].machine, context.question)
         if reason is not None:
             refused[name] = reason
             continue
@@ -142,6 +143,11 @@ def _evaluate_device(
         undominated = pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s)
         whole = whole.take(np.union1d(undominated, best_by_case(*case, whole.quality)))
     return _DeviceResult(whole, count, frozenset(runs), refused)
+
+
+def _refusal(engine: str, machine: Machine, question: PlanRequest) -> Message | None:
+    """Return why an engine runs no model at all on a machine, None if it does."""
+    return find_engine(engine).machine_refusal(machine, question.os)
 
 
 def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
@@ -186,12 +192,14 @@ def _context(
     columns: ModelTable,
     models: IntArray,
     engines: Sequence[str],
+    able: Sequence[str],
     contexts: Sequence[int],
     reduce: bool,
 ) -> SweepContext:
+    """Return what the sweep shares. able: engines that run on one of its devices: no other reads its table."""
     workload, lengths = question.workload, np.array(contexts, np.int64)
     modes = mode_table(columns, SCORES.index(workload.quality_metric), question.task)
-    tables = {table.storage: table for table in map(columns.of_engine, engines)}
+    tables = {table.storage: table for table in map(columns.of_engine, able)}
     return SweepContext(
         question=question,
         columns=columns,
