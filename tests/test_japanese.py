@@ -92,6 +92,12 @@ def test_no_english_on_a_screen(path: Path) -> None:
     assert {name: left for name, text in found if (left := english(text, names()))} == {}
 
 
+@pytest.mark.parametrize("path", SNAPSHOTS, ids=lambda path: path.stem)
+def test_a_percentage_has_no_blank_on_a_screen(path: Path) -> None:
+    """80%: neither a figure that is put together from data nor a template without words writes 80 %."""
+    assert {name: found for name, text in screens(path) if (found := re.findall(r".*\d +%.*", text))} == {}
+
+
 def test_what_was_typed_stands_in_japanese_quotation_marks() -> None:
     """In every mistake; commands that are to be pasted, with their options, and examples keep what a shell reads."""
     mistakes = next(path for path in SNAPSHOTS if path.stem == "test_mistakes")

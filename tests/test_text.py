@@ -37,6 +37,7 @@ SAME_EVERYWHERE = {
     *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
     *("GB", "GB/s", "FP16", "W", "KV", "{n} W", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
     *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),
+    *("{n} %", "95 %", "{error} ({near}%)", "{error} ({near}%, {inside}%)"),
 }
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 
@@ -98,6 +99,11 @@ def test_a_translation_is_japanese() -> None:
 
 def test_letters_digits_and_signs_are_half_width() -> None:
     assert [j for j in JAPANESE.values() if re.search("[\uff01-\uff65\u3000]", j)] == []
+
+
+def test_a_percentage_has_no_blank() -> None:
+    """80%, as a Japanese counter; English writes 80 %."""
+    assert [j for j in JAPANESE.values() if re.search(r"[\d}] +%", j)] == []
 
 
 def test_a_sentence_ends_like_a_sentence() -> None:

@@ -306,7 +306,7 @@ def percent(share: float | None) -> str:
     """0.0025 -> "0.25 %", as every table of errors writes it."""
     from gyakusan.show.accuracy import percent as written_as
 
-    return written_as(share)
+    return str(written_as(share))
 
 
 def names(section: str, language: str, before: str) -> str:

@@ -51,7 +51,7 @@ def _section(section: Section, language: Language, translated: Translate, table:
     facts = {"rows": f"{section.rows:,}", "off": f"{off:,}", "file": section.file}
     yield translated("{rows} rows of `tests/truth/{file}`, {off} left out.", language).format(**facts)
     heads = [translated(h, language) for h in HEADS]
-    yield table(heads, (_all(tell(PART_TEXTS[p], language), f) for p, f in section.groups[0].parts.items()))
+    yield table(heads, (_all(tell(PART_TEXTS[p], language), f, language) for p, f in section.groups[0].parts.items()))
     if section.groups[0].range_holds is not None:
         held = f"{section.groups[0].range_holds:.0%}"
         yield translated("Our range holds the truth in {share} of the rows.", language).format(share=held)
@@ -64,8 +64,13 @@ def _section(section: Section, language: Language, translated: Translate, table:
         yield "\n".join([translated("The worst:", language), "", *_worst(section, language)])
 
 
-def _all(name: str, f: Figures) -> Sequence[str]:
-    return (name, f"{f.n:,}", f"{f.exact:,}", percent(f.median), percent(f.p95), percent(f.worst))
+def _percent(share: float | None, language: Language) -> str:
+    said = percent(share)
+    return said if isinstance(said, str) else tell(said, language)
+
+
+def _all(name: str, f: Figures, language: Language) -> Sequence[str]:
+    return (name, f"{f.n:,}", f"{f.exact:,}", *(_percent(x, language) for x in (f.median, f.p95, f.worst)))
 
 
 def _row(group: Group, named: Sequence[str], translated: Translate, language: Language) -> Sequence[str]:
@@ -81,13 +86,14 @@ def _cell(f: Figures | None, translated: Translate, language: Language) -> str:
         return "-"
     if f.exact == f.n:
         return translated("exact", language)
-    return f"{percent(f.p95)} / {percent(f.worst)}"
+    return f"{_percent(f.p95, language)} / {_percent(f.worst, language)}"
 
 
 def _worst(section: Section, language: Language) -> Iterator[str]:
     for case in section.worst:
         why = f" ({tell(case.why, language)})" if case.why else ""
-        yield f"- {percent(case.error)} {tell(PART_TEXTS[case.part], language)}: {tell(row_name(case.name), language)}{why}"
+        part, name = tell(PART_TEXTS[case.part], language), tell(row_name(case.name), language)
+        yield f"- {_percent(case.error, language)} {part}: {name}{why}"
 
 
 def _speed(language: Language, translated: Translate, table: Table) -> str:
@@ -135,8 +141,8 @@ def _line(sections: Sequence[Section], language: Language, translated: Translate
         "rows": f"{rows:,}",
         "kept": translated("all", language) if kept == rows else f"{kept:,}",
         "exact": f"{sum(p['total'].exact for p in every):,}",
-        "p95": percent(max(p["total"].p95 for p in every)),
-        "max": percent(worst[0]),
+        "p95": _percent(max(p["total"].p95 for p in every), language),
+        "max": _percent(worst[0], language),
         "name": worst[1],
     }
     return translated(template, language).format(**facts)

@@ -7,6 +7,7 @@ what people read is looked at (tests/exports, tests/cli/test_completion.py).
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -80,5 +81,6 @@ def test_no_english_is_left(words: str, printed: Screen) -> None:
     told = printed(words, 80, "ja").split("\n", 1)[1]
     assert told
     assert english(told, {*names(), *shlex.split(words)}) == []
+    assert re.findall(r".*\d +%.*", told) == []
     tables = [line for line in told.splitlines() if "  " in line.strip() and "://" not in line and "$ " not in line]
     assert [line for line in tables if cell_len(line) > 80 and not line.lstrip().startswith("gyakusan")] == []

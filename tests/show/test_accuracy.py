@@ -51,7 +51,7 @@ SPEED = {
     [(None, "?"), (0.0, "0"), (0.5, "50.0 %"), (0.01234, "1.24 %"), (0.00001, "0.0010 %"), (0.099999, "10.00 %")],
 )
 def test_percent_is_rounded_up(share: float | None, text: str) -> None:
-    assert shown.percent(share) == text
+    assert str(shown.percent(share)) == text
 
 
 def test_a_section_is_drawn() -> None:

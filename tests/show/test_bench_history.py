@@ -22,7 +22,7 @@ def bench(number: int, day: int, speed: float, users: int = 2) -> BenchResult:
 
 def test_one_line_for_each_setting() -> None:
     rows = measured([bench(1, 1, 10.0), bench(2, 9, 13.0), bench(3, 9, 5.0, users=4)])
-    assert [(r.number, r.each, r.off_by, r.inside) for r in rows] == [
+    assert [(r.number, r.each, str(r.off_by), r.inside) for r in rows] == [
         (3, 5.0, "-50 %", False), (2, 13.0, "+30 %", False), (1, 10.0, "0.0 %", True),
     ]  # fmt: skip
     drawn = history(rows, english)

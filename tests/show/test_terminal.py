@@ -21,7 +21,7 @@ from gyakusan.show import terminal
 from gyakusan.show.styled import Styled
 from gyakusan.show.terminal import Terminal, prefers_ascii
 from gyakusan.show.tree import Column, Fact, Facts, Next, Pause, Question, Table, Text, Verdict, whole
-from gyakusan.show.wrapping import breaks, in_ascii, unbroken_commands, wrapped
+from gyakusan.show.wrapping import breaks, cells, in_ascii, unbroken_commands, wrapped
 
 LIMITS = "収まる上限は、1人なら131,072トークンずつ(学習時の最大長)、8,192トークンずつなら41人です。"
 OWN = "このマシンでのOllamaの既定コンテキスト長は32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -188,7 +188,7 @@ def test_no_japanese_sentence_breaks_inside_a_word(width: int) -> None:
     ("text", "width", "first"),
     [
         ("ちょうど48 GiBになります。", 12, "ちょうど"),
-        ("増やすには --spare 1 を指定してください。", 20, "増やすには --spare"),
+        ("増やすには --spare 1 を指定してください。", 20, "増やすには"),
         ("使えるのは'M4 Max 128GB'だけです。", 16, "使えるのは"),
         ("モデルを読み込めません。", 14, "モデルを"),
         ("OLLAMA_CONTEXT_LENGTH_OF_A_SERVERを見る", 20, "OLLAMA_CONTEXT_LENGTH_OF_A_SERVER"),
@@ -248,6 +248,43 @@ def test_a_command_in_an_error_is_not_broken() -> None:
     pieces = [line.plain for line in wrapped(Styled(told), 30)]
     assert any(whole('gyakusan plan --device "RTX 4090"') in piece for piece in pieces)
     assert any(whole("`gyakusan plan FILE`") in piece for piece in pieces)
+
+
+TIED = (
+    "GPU 2枚以下、|トークン/秒は|1人あたり|(80%区間)",
+    "余裕は|13.5 GiB以上です。",
+    "TTFTが|1分40秒を|超えるもの",
+    "速度は|57 - 194、|0.3秒 - 1.2秒",
+    "llama.cpp |b11434、|KVキャッシュf16",
+    "olmo3-32b、|ほか77件",
+    "帯域幅を |--bandwidth 80GB/s のように|指定",
+    "JSON|(スキーマは |gyakusan schema)",
+    "AI |PRO |R9700搭載PC|(456,666円)を|買い",
+    "価格は|9月のもの、|1ドル = 157.93円",
+    "AVX2向け。|トークン数、|モデル名",
+    "このコマンドだけなら、|このコンピューターから",
+    "品質66 ±2、|手前で|待ち受け",
+)
+"""Where Japanese lines may break, and nowhere else."""
+
+
+@pytest.mark.parametrize("marked", TIED)
+def test_a_japanese_line_breaks_between_phrases_only(marked: str) -> None:
+    text = marked.replace("|", "")
+    allowed = {len(marked[:at].replace("|", "")) for at, letter in enumerate(marked) if letter == "|"}
+    longest = max(cells(part) for part in marked.split("|"))
+    taken = {start for width in range(longest, cells(text)) for start in breaks(text, width)}
+    assert taken <= allowed
+    assert taken
+
+
+@pytest.mark.parametrize("width", range(4, 16))
+def test_no_line_ends_inside_a_katakana_word(width: int) -> None:
+    """Not even in a column that is narrower than what belongs together, unless it is narrower than the word."""
+    words = ("サーバー", "メモリ", "モデル")
+    text = whole(f"{words[0]}の {words[1]}と {words[2]}")
+    found = [line.strip() for line in lines(text, width)]
+    assert [w for w in words if cell_len(w) <= width and not any(w in line for line in found)] == []
 
 
 @pytest.mark.parametrize("width", range(24, 61))

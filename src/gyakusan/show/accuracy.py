@@ -83,12 +83,12 @@ _COUNTED = (
 """Counts in the name of a row."""
 
 
-def percent(share: float | None) -> str:
-    """0.0025 -> "0.25 %", 0 -> "0". Rounded up, so that no error is shown smaller than it is."""
+def percent(share: float | None) -> Words:
+    """Return 0.0025 as "0.25 %", 0 as "0". Rounded up, so that no error is shown smaller than it is."""
     if not share:
         return "?" if share is None else "0"
     digits = 1 if share >= 0.1 else 2 if share >= 0.0001 else 4
-    return f"{-(-share * 100 * 10**digits // 1) / 10**digits:.{digits}f} %"
+    return say("{n} %", n=f"{-(-share * 100 * 10**digits // 1) / 10**digits:.{digits}f}")
 
 
 def memory(sections: Sequence[Section]) -> Tree:
@@ -218,10 +218,17 @@ def speed_rows(report: Mapping[str, Any]) -> Iterator[tuple[Words, ...]]:
         yield slice_name(name), f"{s['n']:,}", source, _judged(s), model, _ruled(usual.get(name))
 
 
-def _ruled(rule: Mapping[str, Any] | None) -> str:
-    return "-" if rule is None else f"{percent(rule['median'])} ({rule['within30']:.0%})"
+def _ruled(rule: Mapping[str, Any] | None) -> Words:
+    return (
+        "-" if rule is None else say("{error} ({near}%)", error=percent(rule["median"]), near=_whole(rule["within30"]))
+    )
 
 
-def _judged(s: Mapping[str, Any]) -> str:
+def _judged(s: Mapping[str, Any]) -> Message:
     """Error of the median, share within 30 %, share inside the 80 % range: "12.3 % (80%, 82%)"."""
-    return f"{percent(s['median'])} ({s['within30']:.0%}, {s['coverage80']:.0%})"
+    told = {"near": _whole(s["within30"]), "inside": _whole(s["coverage80"])}
+    return say("{error} ({near}%, {inside}%)", error=percent(s["median"]), **told)
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f}"

@@ -210,7 +210,7 @@ def _table(result: BenchResult) -> Table:
             _time(_slowest(s.ttft)),
             figure_words(s.prefill),
         ]
-        row += ["?" if s.good_share is None else f"{100 * s.good_share:.0f} %"] if good else []
+        row += ["?" if s.good_share is None else say("{n} %", n=f"{100 * s.good_share:.0f}")] if good else []
         row += [f"{s.requests:,}", Text(f"{s.failed:,}", "bad" if s.failed else "plain")]
         rows.append(tuple(row))
     return Table(tuple(columns), tuple(rows))
@@ -261,15 +261,16 @@ def _value(row: Comparison, value: float) -> str:
     return speed_words(value) if row.unit == "tokens/s" else seconds_words(value)
 
 
-def off_by(share: float) -> str:
+def off_by(share: float) -> Message:
     """Return an error with its sign: "-3 %", "+0.4 %"."""
     if abs(share) >= 0.0095:
-        return f"{100 * share:+.0f} %"
-    return f"{100 * share:+.1f} %" if abs(share) >= 0.0005 else "0.0 %"
+        return say("{n} %", n=f"{100 * share:+.0f}")
+    return say("{n} %", n=f"{100 * share:+.1f}" if abs(share) >= 0.0005 else "0.0")
 
 
 def _cause(cause: Cause) -> Message:
-    facts = {"seen": short_words(cause.seen), "limit": short_words(cause.limit), "share": f"{100 * cause.seen:.0f} %"}
+    share = say("{n} %", n=f"{100 * cause.seen:.0f}")
+    facts = {"seen": short_words(cause.seen), "limit": short_words(cause.limit), "share": share}
     return Message(CAUSE_TEXTS[cause.kind], facts)
 
 

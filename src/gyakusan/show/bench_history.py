@@ -43,7 +43,7 @@ class Measured(Struct, frozen=True):
     each: float | None
     speed: str
     first: str
-    off_by: str
+    off_by: Words
     inside: bool | None
 
 

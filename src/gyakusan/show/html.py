@@ -163,7 +163,7 @@ def _cell(cell: Cell, tell: Tell) -> str:
         case Text(words, tone):
             return f'<span class="{tone}">{_text(words, tell)}</span>'
         case Bar(share):
-            return f"{100 * share:.0f} %"
+            return _text(say("{n} %", n=f"{100 * share:.0f}"), tell)
         case IntervalBar():
             return ""
         case _:

@@ -23,18 +23,32 @@ _WIDE = "\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef"
 _OPEN = "「(\\["
 _CLOSE = "、。」』】)\\]:%.,;!?！？：％）・…"
 _SMALL = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々ー"
-_SECOND = "込出直方合当付消返続始終切換替戻"
+_SECOND = "込出直方合当付消返続始終切換替戻受"
 """Second parts of words like 読み込み; their line does not break behind the first part."""
 _FOLLOWED = str.maketrans("", "", ":%.,;!?")
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
 _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
-_JAPANESE = r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
-"""A date, and a figure with its error."""
+_COUNTER = "[一-龠]+|[ァ-ヺー]+(?:/[一-龠]+)?"
+"""What is counted, behind a number: 枚, 人, トークン/秒."""
+_JAPANESE = (
+    r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
+    r"|\d[\d,]*(?:時間|分)\d{1,2}[分秒]"
+    rf"|[<≤]?\d[\d,.]*[秒倍分]? - \d[\d,.]*(?:{_COUNTER})?"
+    rf"|[A-Za-z][\w.+/-]{{0,15}} \d[\d,.]*(?:{_COUNTER})"
+    r"|[A-Za-z]{0,4}[ァ-ヺー]+[A-Za-z][A-Za-z0-9_.]{0,4}(?![A-Za-z0-9_.-])|\d[\d,]*[ァ-ヺー円]+ = \d[\d,.]*円?"
+)
+"""A date, a figure with its error, a time of two units, a range, a thing and how many (GPU 2枚), a katakana word and its
+value (KVキャッシュf16), a rate of money."""
+_OPTION = r"--[a-z][a-z-]*[ =](?![-(])[!-~]+|gyakusan [a-z]+(?![\w:/=-])(?: [a-z]+(?![\w:/=-]))?"
+"""An option with its value, and a command, as Japanese texts name them: they are typed in one piece."""
+_ENDING = "以[上下内外降前後]|未満|不足|超過?|前後|向け|付き|搭載(?:PC|機)?|単体|[用版製側別数型系名量分中]"
+"""What ends a Japanese word: none begins a line."""
 _INSTALL = r"pip install (?:-U )?(?:'[^'\n]{1,40}'|[A-Za-z0-9._-]{1,40})"
 """What is typed to install a package: a copy of it from the screen can be pasted."""
-_LABELLED = rf"[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}}(?:{_NUMBER}|[-+±]?\d[\d.,]*)"
-"""A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB."""
+_PARTICLE = "から|まで|より|なら|[をがはにでとのもへや]"
+_LABELLED = rf"(?:ほか|[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}})(?:{_NUMBER}|[-+±]?\d[\d.,]*(?: ±\d[\d.]*)?)"
+"""A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB, ほか77件."""
 
 
 @cache
@@ -52,12 +66,14 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     word = rf"{quoted}|{_INSTALL}|{_NUMBER}|{latin}"
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
+        behind = rf"(?:{_ENDING})(?![一-龠])|(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん])"
         word = (
-            rf"{_JAPANESE}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
-            rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
+            rf"(?:[こそど]の)?(?:{_JAPANESE}|{_OPTION}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})|{rate})(?:{behind})?"
+            rf"|(?:[こそど]の)?[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
     whole = rf"[{_OPEN}]{{0,8}}(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
+    whole += rf"(?:(?<=[)」』])(?:{_PARTICLE}))?" if wide else ""
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 
 
@@ -108,7 +124,7 @@ def _inside(match: re.Match[str], width: int, hanging: int, starts: list[int]) -
     return used
 
 
-_PARTS = re.compile(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|.)[{_CLOSE}{_SMALL}]* *", re.DOTALL)
+_PARTS = re.compile(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|[ァ-ヺー]{{1,12}}|.)[{_CLOSE}{_SMALL}]* *", re.DOTALL)
 """What stays together even in a unit that is wider than a line."""
 
 

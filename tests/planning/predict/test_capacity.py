@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
+from tests.fakes import tiny
 
 from gyakusan import api
 from gyakusan.core.load import Load
-from gyakusan.planning.predict.capacity import STEP, find_capacity
+from gyakusan.planning.predict.capacity import MOST_USERS, STEP, Capacity, find_capacity, grown
 
 
 @pytest.mark.parametrize("memory", ["12GiB", "16GiB", "24GiB"])
@@ -23,6 +25,18 @@ def test_the_limit_fits_and_one_step_more_does_not(name: str, memory: str) -> No
     if found.users:
         assert asked.at(Load(found.users, 4096)).ledger.fit == "fits"
     assert asked.at(Load(found.users + 1, 4096)).ledger.fit != "fits"
+
+
+@pytest.mark.parametrize("trained", [128, 256, 1000, 1024])
+def test_no_context_is_longer_than_the_model_was_trained_for(
+    trained: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Servers pad contexts to 256 tokens: neither 256 for a model of 128 nor 768 for one of 1,000 is its limit."""
+    monkeypatch.setitem(tiny.CONFIG, "max_position_embeddings", trained)
+    (tmp_path / "few.gguf").write_bytes(tiny.gguf())
+    asked = api.deployment(str(tmp_path / "few.gguf"), load=Load(1, 64), memory="24GiB")
+    assert find_capacity(asked) == Capacity(trained, MOST_USERS, trained=True)
+    assert grown(asked, {"context"}).load.context == trained
 
 
 def test_nothing_fits() -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from gyakusan.engines.deployment import Deployment
 
 STEP = 256
-"""Contexts are padded to this [tokens]."""
+"""Servers pad contexts to this; what ends a context, the training of a model, need not be a multiple of it [tokens]."""
 MOST_USERS = 1024
 
 
@@ -53,9 +53,14 @@ def grown(deployment: Deployment, most: Collection[str]) -> Deployment:
 
 def longest_context(deployment: Deployment, longest: int | None = None) -> tuple[int, bool]:
     """Return the most tokens for each of the load's users, 0 for none, and whether `longest` is what ends them."""
-    most = max((deployment.model.trained_context if longest is None else longest) // STEP, 1)
-    steps = largest(lambda n: deployment.at(structs.replace(deployment.load, context=n * STEP)).spare, most)
-    return steps * STEP, steps == most
+    longest = deployment.model.trained_context if longest is None else longest
+    most = max(-(-longest // STEP), 1)
+
+    def tokens(steps: int) -> int:
+        return min(steps * STEP, longest)
+
+    steps = largest(lambda n: deployment.at(structs.replace(deployment.load, context=tokens(n))).spare, most)
+    return tokens(steps), steps == most
 
 
 def most_users(deployment: Deployment) -> int:
