@@ -1,4 +1,4 @@
-"""Takes the pictures of the pages that the docs show: python tools/pictures.py
+"""Takes the pictures of the pages that the docs show: python tools/pictures.py [NAME ...]
 
 They are of the figures of today's catalogue; look at them before they are committed. Needs Debian's chromium and playwright.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 FIT = "/fit?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2"
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "fit": (FIT, {"viewport": {"width": 1280, "height": 1000}}),
+    "fit-ja": (FIT, {"viewport": {"width": 1280, "height": 1000}, "locale": "ja-JP"}),
     "fit-phone": (FIT, {"viewport": {"width": 360, "height": 740}, "locale": "ja-JP", "color_scheme": "dark"}),
     "plan": ("/plan?budget=1000000JPY&users=2", {"viewport": {"width": 1280, "height": 1000}, "locale": "ja-JP"}),
     "computer": ("/computer", {"viewport": {"width": 1280, "height": 1250}}),
+    "computer-ja": ("/computer", {"viewport": {"width": 1280, "height": 1250}, "locale": "ja-JP"}),
     "compare": ("/compare", {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"}),
 }
 """Name of a picture -> address, and what the browser is like."""
@@ -48,8 +50,8 @@ def a_server() -> Iterator[None]:
             subprocess.run([*command, "stop"], check=False, stdout=subprocess.DEVNULL)
 
 
-def main() -> int:
-    """Write docs/pictures/*.png."""
+def main(names: Sequence[str]) -> int:
+    """Write docs/pictures/*.png. names: those to take, all if there are none."""
     from playwright.sync_api import sync_playwright
     from tests.web.browser import CHROMIUM, QUIET, pages_served
 
@@ -58,6 +60,8 @@ def main() -> int:
     with a_server(), pages_served() as site, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         for name, (path, looks) in PICTURES.items():
+            if names and name not in names:
+                continue
             page = browser.new_context(**looks).new_page()
             page.goto(site + path)
             page.wait_for_load_state("networkidle" if path != "/computer" else "load")  # that one asks every second
@@ -69,4 +73,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
