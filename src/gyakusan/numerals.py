@@ -10,7 +10,7 @@ LARGE = {"万": 10**4, "億": 10**8, "兆": 10**12}
 KANJI = "".join((*DIGITS, *SMALL, *LARGE))
 LONGEST = 64
 """No number is written with more. [characters]"""
-_WRITTEN = re.compile(rf"[\d,_.]*[{KANJI}][\d,_.{KANJI}]*(?![\d,_.{KANJI}]*[kKmM]\b)", re.ASCII)
+_WRITTEN = rf"(?a:[\d,_.]*[{KANJI}][\d,_.{KANJI}]*(?![\d,_.{KANJI}]*[kKmM]\b))"
 """A number with kanji; one that goes on with k or m is none: nobody says which of the two multiplies."""
 FULL_WIDTH: dict[int, str | int] = {
     0x3000: " ",
@@ -48,7 +48,9 @@ def in_digits(text: str) -> str:
 
     What is longer than any number stays as it is, and so does what is no number ("千百千").
     """
-    return _WRITTEN.sub(_digits, half_width(text)) if len(text) <= LONGEST else text
+    if text.isascii() or len(text) > LONGEST:
+        return text
+    return re.sub(_WRITTEN, _digits, half_width(text))
 
 
 def half_width(text: str) -> str:

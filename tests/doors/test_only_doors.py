@@ -24,7 +24,6 @@ ALLOWED = {
     ("serving/running_servers.py", "os.open"): "reserves a name",
     ("serving/running_servers.py", "os.fdopen"): "writes an entry",
     ("engines/ollama/api_server.py", "json.load"): "standard input, written by launch.py",
-    ("engines/vllm/profile.py", "tomllib.loads"): "a file of this package",
     ("fetching/places.py", "os.open"): "locks a file",
     ("fetching/transfer.py", "os.open"): "writes a download",
     ("fetching/transfer.py", "os.fdopen"): "writes a download",

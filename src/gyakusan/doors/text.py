@@ -24,12 +24,13 @@ _HIDDEN = (
     "\ud800-\udfff\ufffe\uffff"  # half characters, which no encoding has, and noncharacters
     "\U000e0000-\U000e0fff"  # tags, which are never seen
 )
-_BREAK, _STEERING = re.compile(f"[{_BREAKS}]+"), re.compile(f"[{_HIDDEN}]")
+_BREAK, _STEERING = f"[{_BREAKS}]+", f"[{_HIDDEN}]"
+"""Compiled by `re` where a text is not ASCII: few are."""
 
 
 def is_clean(text: str) -> bool:
     """Return True for a text that may be shown as it is, on one line."""
-    return (text.isascii() and text.isprintable()) or _STEERING.search(text) is None
+    return (text.isascii() and text.isprintable()) or re.search(_STEERING, text) is None
 
 
 def line(text: str, longest: int | None = LONGEST) -> str:
@@ -41,7 +42,7 @@ def line(text: str, longest: int | None = LONGEST) -> str:
         text = shortened(text, longest)
     if is_clean(text):
         return text
-    return _STEERING.sub("?", _BREAK.sub(" ", text))
+    return re.sub(_STEERING, "?", re.sub(_BREAK, " ", text))
 
 
 def block(text: str, longest: int = BLOCK) -> str:

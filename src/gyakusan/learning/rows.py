@@ -15,7 +15,6 @@ from typing import Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from gyakusan.doors.parse import json_value, misfit
 from gyakusan.doors.text import is_clean
 from gyakusan.errors import BadRecord
 from gyakusan.learning import rule
@@ -128,6 +127,7 @@ def parsed(data: bytes, name: str) -> tuple[Row, ...]:
 
     name: of the file, for errors
     """
+    from gyakusan.doors.parse import json_value, misfit  # a dozen patterns, which a forecast has no use for
 
     def refuse(problem: Message) -> BadRecord:
         return BadRecord(

@@ -13,6 +13,7 @@ from benchmarks import vllm_accuracy
 from gyakusan.core.machine import Device
 from gyakusan.engines.vllm import profile
 from gyakusan.engines.vllm.pool import pool, requested
+from gyakusan.engines.vllm.profile_points import CALIBRATED
 from gyakusan.engines.vllm.settings import Settings
 from gyakusan.models import load
 from gyakusan.units import GIB
@@ -26,7 +27,7 @@ DEVICES = {
 
 
 def points() -> list[Any]:
-    return [(place, *point) for place, rows in profile.data()["points"].items() for point in rows]
+    return [(place, *point) for place, rows in CALIBRATED["points"].items() for point in rows]
 
 
 @pytest.mark.parametrize(("place", "card", "name", "ranks", "batched", "seqs", "used"), points())

@@ -25,8 +25,9 @@ _PARTS: tuple[tuple[str, Kind], ...] = (
 _EMBEDDINGS = ("token_embd.weight", "per_layer_token_embd.weight")
 
 
-def _any(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(w) for w in words))
+def _has(name: str, words: Iterable[str]) -> bool:
+    """Return True if one of some words is in a name. No pattern: to compile these takes longer than they are used."""
+    return any(word in name for word in words)
 
 
 _RWKV = (
@@ -46,28 +47,24 @@ _RWKV = (
     "decay_w2",
     "lerp_fused",
 )
-_NEVER = _any(
-    (
-        # norms, routers, the routing table of DeepSeek-V4
-        *("_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight"),
-        # Gemma 3n: very small, or not too big
-        *("altup", "laurel", "per_layer_model_proj"),
-        # short convolutions of Mamba, Kimi and LFM2; MiniMax's indexer; T5's relative positions
-        *("ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "attn_rel_b.weight"),
-        # RWKV's small matrices
-        *(f"time_mix_{x}.weight" for x in _RWKV),
-        # parts of vision and audio encoders
-        *(".position_embd", "sam.pos_embd", "sam.neck.", "sam.net_", ".rel_pos", ".patch_embd", ".patch_merger"),
-        *("a.rvq.codebook", "mm.a.code_embd"),
-    )
+_NEVER = (
+    # norms, routers, the routing table of DeepSeek-V4
+    *("_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight"),
+    # Gemma 3n: very small, or not too big
+    *("altup", "laurel", "per_layer_model_proj"),
+    # short convolutions of Mamba, Kimi and LFM2; MiniMax's indexer; T5's relative positions
+    *("ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight", "attn_rel_b.weight"),
+    # RWKV's small matrices
+    *(f"time_mix_{x}.weight" for x in _RWKV),
+    # parts of vision and audio encoders
+    *(".position_embd", "sam.pos_embd", "sam.neck.", "sam.net_", ".rel_pos", ".patch_embd", ".patch_merger"),
+    *("a.rvq.codebook", "mm.a.code_embd"),
 )
 _NEVER_HERE = {
-    "glm5-next": _any(
-        (
-            *("hc_", "indexer.attn_q_b", "indexer.attn_k", "indexer.proj", "indexer_compressor_gate"),
-            *("indexer_compressor_ape", "ssm_f_a.weight", "ssm_f_b.weight", "ssm_g_a.weight", "ssm_g_b.weight"),
-            *("ssm_beta.weight", "attn_kv_a_mqa.weight", "attn_k_b.weight", "attn_v_b.weight"),
-        )
+    "glm5-next": (
+        *("hc_", "indexer.attn_q_b", "indexer.attn_k", "indexer.proj", "indexer_compressor_gate"),
+        *("indexer_compressor_ape", "ssm_f_a.weight", "ssm_f_b.weight", "ssm_g_a.weight", "ssm_g_b.weight"),
+        *("ssm_beta.weight", "attn_kv_a_mqa.weight", "attn_k_b.weight", "attn_v_b.weight"),
     )
 }
 _NEVER_WHOLE = ("position_embd.weight", "token_types.weight")
@@ -78,9 +75,9 @@ _FULL = re.compile(
     r"|time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)|altup_(correct|predict)_coef))\.weight"
 )
 _FULL_HERE = {
-    "minimax-m3": _any((".indexer.",)),
-    "glm5-next": _any(("hc_attn_", "hc_ffn_", "output_hc", "indexer_compressor_", "ssm_a", "ssm_dt", "exp_probs_b")),
-    "hy-v4": _any(("hc_attn_fn.weight", "hc_ffn_fn.weight", "output_hc_fn.weight")),
+    "minimax-m3": (".indexer.",),
+    "glm5-next": ("hc_attn_", "hc_ffn_", "output_hc", "indexer_compressor_", "ssm_a", "ssm_dt", "exp_probs_b"),
+    "hy-v4": ("hc_attn_fn.weight", "hc_ffn_fn.weight", "output_hc_fn.weight"),
 }
 
 
@@ -112,12 +109,11 @@ def dimensions(shape: tuple[int, ...]) -> int:
 
 @lru_cache(maxsize=4096)
 def _named_for_quantizing(name: str, architecture: str) -> bool:
-    here = _NEVER_HERE.get(architecture)
     return (
         name.endswith("weight")
         and name not in _NEVER_WHOLE
-        and not _NEVER.search(name)
-        and not (here is not None and here.search(name))
+        and not _has(name, _NEVER)
+        and not _has(name, _NEVER_HERE.get(architecture, ()))
     )
 
 
@@ -128,12 +124,11 @@ def quantizable(name: str, shape: tuple[int, ...], architecture: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _kept_full(name: str, architecture: str) -> bool:
-    here = _FULL_HERE.get(architecture)
     return (
         not name.endswith((".weight", ".lora_a", ".lora_b"))
         or name.endswith("_norm.weight")
         or _FULL.fullmatch(name) is not None
-        or (here is not None and here.search(name) is not None)
+        or _has(name, _FULL_HERE.get(architecture, ()))
     )
 
 

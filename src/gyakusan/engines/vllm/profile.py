@@ -1,12 +1,10 @@
-"""Memory that vLLM measures when it starts and that no formula gives: ranges calibrated on public logs (profile.toml)."""
+"""Memory that vLLM measures when it starts and that no formula gives: ranges calibrated on public logs (profile_points)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -14,7 +12,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Experts, Model
-from gyakusan.doors.files import packaged
+from gyakusan.engines.vllm.profile_points import CALIBRATED
 from gyakusan.engines.vllm.settings import Settings, release
 from gyakusan.units import GIB
 
@@ -42,14 +40,6 @@ SORTED_AT_ONCE = 128
 """Rows from which PyTorch sorts all of them at once. ATen/native/cuda/Sort.cpp, launch_stable_sort_kernel"""
 
 
-@cache
-def data() -> Mapping[str, Any]:
-    """Return profile.toml."""
-    import tomllib
-
-    return tomllib.loads(packaged(Path(__file__).parent / "profile.toml").decode())
-
-
 def place(device: Device) -> Place:
     """Return the points that a device is compared with."""
     if device.kind == "unified":
@@ -59,7 +49,7 @@ def place(device: Device) -> Place:
 
 def visible(device: Device) -> int:
     """Return the memory that vLLM takes its share of, 0 if unknown [B]. A driver counts more than CUDA does."""
-    memory, about = device.memory or 0, data()["visible"].get(place(device))
+    memory, about = device.memory or 0, CALIBRATED["visible"].get(place(device))
     if about is None:
         return memory
     usable: float = min(memory * (1 - about["share"]), about["most_kept"] * GIB)
@@ -84,7 +74,7 @@ def token_bytes(model: Model, ranks: int = 1) -> int:
 def activation(model: Model, settings: Settings) -> Range:
     """Return the peak of the largest batch, or of sampling for all requests at once [B]."""
     tokens = settings.max_num_batched_tokens * token_bytes(model, settings.tensor_parallel)
-    batch, sampled = data()["activation"], sampling(model, settings)
+    batch, sampled = CALIBRATED["activation"], sampling(model, settings)
     return Range(*(maximum(tokens * batch[k], getattr(sampled, k)) for k in ("low", "best", "high")))
 
 
@@ -93,7 +83,7 @@ def sampling(model: Model, settings: Settings) -> Range:
 
     Source: v1/worker/gpu_model_runner.py, _dummy_sampler_run; v1/sample/ops/topk_topp_sampler.py.
     """
-    requests, known = minimum(settings.max_num_seqs, settings.max_num_batched_tokens), data()["sampler"]
+    requests, known = minimum(settings.max_num_seqs, settings.max_num_batched_tokens), CALIBRATED["sampler"]
     logits = requests * model.vocabulary * 4
     if not settings.sorts:
         return Range(*(logits * known["masked"][k] for k in ("low", "best", "high")))
@@ -103,14 +93,14 @@ def sampling(model: Model, settings: Settings) -> Range:
 
 def base(device: Device) -> Range:
     """Return context, libraries and communication [B]."""
-    return _gib(data()["base"][place(device)])
+    return _gib(CALIBRATED["base"][place(device)])
 
 
 def graphs(settings: Settings) -> Range:
     """Return the CUDA graphs, as far as they are taken off the pool: until 0.20 they came on top [B]."""
     if settings.enforce_eager or release(settings.version) <= (0, 20):
         return NOTHING
-    return _gib(data()["graphs"])
+    return _gib(CALIBRATED["graphs"])
 
 
 def _gib(table: Mapping[str, float]) -> Range:

@@ -14,8 +14,8 @@ from gyakusan.core.model import Tensor
 from gyakusan.models.families import layers
 from gyakusan.models.families.metadata import Metadata
 
-BLOCK = re.compile(r"blk\.(\d+)\.(.+)\.(weight|bias)$")
-PLAIN = re.compile(
+BLOCK = r"blk\.(\d+)\.(.+)\.(weight|bias)$"
+PLAIN = (
     r"attn_(q|k|v|qkv|output|norm|norm_2|q_norm|k_norm|sinks)|post_attention_norm|post_ffw_norm|ffn_norm|ffn_gate_inp"
     r"|ffn_(gate|up|down)(_exps|_shexp)?|exp_probs_b|ffn_gate_up_exps|layer_output_norm"
 )
@@ -47,7 +47,7 @@ def metadata(m: Metadata, tensors: Sequence[Tensor]) -> Metadata | None:
     blocks = _blocks(tensors)
     if len(blocks) != m.blocks or set(blocks) != set(range(m.blocks)):
         return None
-    if not all(PLAIN.fullmatch(name) for block in blocks.values() for name in block):
+    if not all(re.fullmatch(PLAIN, name) for block in blocks.values() for name in block):
         return None
     shown = _attention(m, [blocks[i] for i in range(m.blocks)])
     if shown is None:
@@ -59,7 +59,7 @@ def _blocks(tensors: Sequence[Tensor]) -> Mapping[int, Mapping[str, tuple[int, .
     """Return the shapes of the weights of each block by name."""
     found: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for tensor in tensors:
-        match = BLOCK.match(tensor.name)
+        match = re.match(BLOCK, tensor.name)
         if match and match[3] == "weight" and tensor.shape:
             found[int(match[1])][match[2]] = tensor.shape
         elif tensor.name.startswith("blk.") and (not match or not tensor.shape):
