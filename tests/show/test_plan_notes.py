@@ -122,3 +122,12 @@ def test_an_unknown_speed_is_said_with_what_tells_it(of: dict[str, str | None], 
     drawn = details(asked, asked.plans[0], 1, find_capacity(found.plans[0].deployment), None, date.today())
     facts = next(p for p in drawn if isinstance(p, Facts)).rows
     assert [f.lines for f in facts if str(f.label) == "Speed"] == [(first,)]
+
+
+@pytest.mark.parametrize("server", ["llama.cpp", "vllm"])
+@pytest.mark.parametrize("kind", ["f16", "q8_0"])
+def test_a_cache_in_8_bits_is_said(server: str, kind: str) -> None:
+    asked = {"device": "RTX 5090", "engines": server, "model": "qwen3-8b", "kv": kind}
+    found = recommend(parse_request(asked), columns=small(("qwen3-8b",)))
+    assert found.plans
+    assert ("KV cache in 8 bits" in [str(i) for i in notes(found)[0].items]) is (kind == "q8_0")

@@ -154,7 +154,7 @@ def _screen(found: Recommendation, views: Views, output: Output, *, lan: bool) -
         return reasons(found, why_not(found, views.why_not))
     if views.what_if:
         from gyakusan.planning.select.what_if import what_if
-        from gyakusan.show.why_not import changes
+        from gyakusan.show.what_if import changes
 
         return changes(found, what_if(found))
     parts = _fitting(found, output, lan=lan)

@@ -50,17 +50,12 @@ def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan
 def verdict(answer: Recommendation) -> Verdict:
     """Return what to run or to buy, how fast it is, what is to spare, what it costs."""
     plan = answer.plans[0]
-    facts = {
-        "model": whole(plan.name),
-        "files": whole(plan.quantization),
-        "engine": whole(plan.engine),
-        "gains": Listed(tuple(_gains(plan))),
-    }
+    facts = _facts(plan)
     slow = tuple(_too_slow(answer))
     none_usable = not keeps_pace(answer.request, plan)  # then no other row keeps the limits either
     tone: Tone = "doubt" if slow or (plan.spare is not None and plan.spare < 0) else "fits"
     if none_usable:
-        return Verdict((*slow, _first(answer, facts), *_card_alone(answer)), Message(""), tone)
+        return Verdict((*slow, first_plan(answer), *_card_alone(answer)), Message(""), tone)
     if answer.request.owned:
         sentence = say(
             "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=the(plan.offer.machine.name), **facts
@@ -73,9 +68,19 @@ def verdict(answer: Recommendation) -> Verdict:
     return Verdict((sentence, *_card_alone(answer), *slow), say("Buy"), tone)
 
 
-def _first(answer: Recommendation, facts: Mapping[str, object]) -> Message:
-    """Return what plan 1 is, which nobody is told to run or to buy: of those that miss a limit of speed, the first."""
-    offer = answer.plans[0].offer
+def _facts(plan: Plan) -> Mapping[str, object]:
+    """Return what a sentence about a plan names."""
+    return {
+        "model": whole(plan.name),
+        "files": whole(plan.quantization),
+        "engine": whole(plan.engine),
+        "gains": Listed(tuple(_gains(plan))),
+    }
+
+
+def first_plan(answer: Recommendation) -> Message:
+    """Return what plan 1 is, where nobody is told to run or to buy it."""
+    offer, facts = answer.plans[0].offer, _facts(answer.plans[0])
     if answer.request.owned:
         machine = the(offer.machine.name)
         return say("Plan 1 is {model} ({files}) with {engine} on {machine}: {gains}.", machine=machine, **facts)

@@ -56,8 +56,6 @@ UNPRICED = (
 """Reasons of machines without a price that counts."""
 LEAST_RATE = 0.1
 """A smaller rate is told the other way round."""
-HALF_BYTES = 2
-"""A cached value in 16 bits. [B]"""
 MANY = 99
 """More than is said of anything."""
 SHORT_CONTEXT = 8192
@@ -240,8 +238,7 @@ def _beside(plan: Plan) -> Iterator[Words]:
         yield say("no key: this computer only")
     if plan.replicas > 1:
         yield say("{n} copies, each for its share of the people", n=plan.replicas)
-    deployment = plan.deployment
-    if deployment.rules.compute_settings(deployment.machine, deployment.settings).cache_bytes < HALF_BYTES:
+    if plan.small_cache:
         yield say("KV cache in 8 bits")
 
 

@@ -1,9 +1,9 @@
-"""Why something is not plan 1, what would have a plan, and what a small change brings."""
+"""Why something is not plan 1, and what would have a plan."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gyakusan.message import Listed, Message, people, say, typed_duration
 from gyakusan.planning.select.missed_figures import reached, reached_time
@@ -11,11 +11,10 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.ways_out import NoPlan, TriedChange
-from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show.plan_words import amounts, machine_title
 from gyakusan.show.request_line import question
-from gyakusan.show.tree import Cell, Column, Next, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, interval, quality, short, the
 from gyakusan.units import GIB
 
@@ -183,71 +182,3 @@ def _way(way: TriedChange) -> tuple[Cell, ...]:
     if plan.offer.price is not None:
         items.insert(0, brief(plan.offer.machine.name))
     return way.change, say("{items}", items=Listed(tuple(Message(whole(i)) for i in items))), whole(way.options)
-
-
-# Small changes
-
-
-def changes(answer: Recommendation, tried: Sequence[Change]) -> Tree:
-    """Return what a small change brings: the extremes in words, then each change in a row."""
-    first = answer.plans[0]
-    columns = (
-        Column(say("change")),
-        Column(say("model")),
-        Column(say("tokens/s each"), "number"),
-        Column(say("quality"), "number"),
-        Column(say("spare"), "number"),
-    )
-    rows = (_change(say("now"), first), *(_change(c.change, c.plan) for c in tried))
-    who = say(
-        "plan 1 of {people} x {n} tokens",
-        people=people(answer.request.users),
-        n=f"{answer.request.workload.context:,}",
-    )
-    best = max((c for c in tried if c.plan is not None and c.options), key=_gain, default=None)
-    further: Tree = () if best is None else (Pause(), Next((say("add {options}", options=whole(best.options)),)))
-    return (
-        Verdict((_extremes(answer, tried),)),
-        Pause(),
-        Question((who,)),
-        Pause(),
-        Table(columns, rows, numbered=True, first=0),
-        *further,
-    )
-
-
-def _gain(change: Change) -> float:
-    """Return the answer's speed after a change [tokens/s]."""
-    return 0.0 if change.plan is None else shown_figures(change.plan).answer or 0.0
-
-
-def _extremes(answer: Recommendation, tried: Sequence[Change]) -> Message:
-    first = answer.plans[0]
-    known = [(shown_figures(c.plan).speed, c.change) for c in tried if c.plan is not None and c.plan.pace is not None]
-    speeds = [(speed, change) for speed, change in known if speed is not None]
-    now = shown_figures(first).speed
-    machine = the(first.offer.machine.name) if answer.request.owned else machine_title(first.offer)
-    if not speeds or now is None:
-        return say("{machine}: speed is not known, so changes are compared by quality and memory.", machine=machine)
-    (low, slow), (high, fast) = min(speeds, key=lambda s: s[0]), max(speeds, key=lambda s: s[0])
-    return say(
-        "Plan 1 gives {now} tokens/s now; these changes give between {low} ({slow}) and {high} ({fast}).",
-        now=short(now),
-        low=short(low),
-        slow=slow,
-        high=short(high),
-        fast=fast,
-    )
-
-
-def _change(change: Message, plan: Plan | None) -> tuple[Cell, ...]:
-    if plan is None:
-        return change, say("no plan"), "-", "-", "-"
-    spare = shown_figures(plan).spare
-    return (
-        change,
-        whole(f"{plan.name} {plan.quantization}"),
-        interval(plan.pace, "decode_each"),
-        quality(plan.score),
-        "?" if spare is None else f"{spare:.1f}",
-    )

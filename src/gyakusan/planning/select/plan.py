@@ -108,6 +108,13 @@ class Plan(Struct, frozen=True):
         return self.deployment.engine
 
     @property
+    def small_cache(self) -> bool:
+        """True if the cache of conversations has 8 bits for a value."""
+        deployment = self.deployment
+        small = deployment.rules.cache_setting("Q8_0")
+        return bool(small) and all(deployment.changes.get(name) == value for name, value in (small or {}).items())
+
+    @property
     def left(self) -> int | None:
         """Usable bytes that are left on the fullest device, None if its capacity is unknown [B]."""
         known = [a.device.usable - int(a.total) for a in self.ledger.accounts if a.device.usable is not None]

@@ -57,8 +57,7 @@ def recommend(
     models, excluded = select_models(request, table)
     result = feasible_candidates(request, table, hardware, models)
     check_engines(request, result)
-    roles = MACHINE_ROLES if request.model and not request.owned else ROLES
-    plans = choose_plans(request, result, roles, rows=USUAL_ROWS)
+    plans = answering_plans(request, result)
     rates = exchange_rates(dict(request.rates))
     excluded = [*missed_models(request, result, models), *excluded]
     relaxations: tuple[Relaxation, ...] = ()
@@ -99,6 +98,12 @@ def check_engines(request: PlanRequest, result: SweepResult) -> None:
         raise BadSetting(
             "{engine} cannot be used here: {reason}", engine=name, reason=reason, mend="Leave out --engine."
         )
+
+
+def answering_plans(request: PlanRequest, result: SweepResult) -> tuple[Plan, ...]:
+    """Return the plans of the answer to a request."""
+    roles = MACHINE_ROLES if request.model and not request.owned else ROLES
+    return choose_plans(request, result, roles, rows=USUAL_ROWS)
 
 
 def choose_plans(

@@ -12,9 +12,11 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommend import answering_plans
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.ways_out import first_plan, one_more_card
+from gyakusan.planning.select.ways_out import one_more_card
 
 BUDGET_STEP = 100_000
 """A change of the budget. [JPY]"""
@@ -35,11 +37,24 @@ class Change:
 
 
 def what_if(recommendation: Recommendation) -> tuple[Change, ...]:
-    """Return the first plan of each changed request, on the same machines or on what more money buys."""
+    """Return plan 1 of the answer to each changed request, on the same machines or on what more money buys."""
     return tuple(
-        Change(sentence, first_plan(recommendation, request, hardware), options)
+        Change(sentence, _plan_1(recommendation, request, hardware), options)
         for sentence, options, request, hardware in _changed_requests(recommendation)
     )
+
+
+def _plan_1(recommendation: Recommendation, request: PlanRequest, hardware: tuple[HardwareOption, ...]) -> Plan | None:
+    """Return plan 1 of the answer to a request, None if it has none."""
+    found = answering_plans(request, feasible_candidates(request, recommendation.grid.columns, hardware))
+    return found[0] if found else None
+
+
+def _has_small_cache(recommendation: Recommendation) -> bool:
+    """Return True if plan 1 keeps its conversations in 8 bits already, or was to."""
+    if "Q8_0" in recommendation.request.kv_types:
+        return True
+    return any(p.small_cache for p in recommendation.plans[:1])
 
 
 def _changed_requests(
@@ -50,9 +65,10 @@ def _changed_requests(
     yield people(users), f"--users {users}", structs.replace(request, users=users), hardware
     longer = structs.replace(request, context=context)
     yield say("{n} tokens each", n=f"{context:,}"), f"--context {context}", longer, hardware
-    if "Q8_0" not in request.kv_types:
+    if not _has_small_cache(recommendation):
         yield say("KV cache q8_0"), "--kv-type q8_0", structs.replace(request, kv_types=("Q8_0",)), hardware
-    if request.owned and hardware and (larger := one_more_card(hardware[0])):
+    named = request.device is not None or request.memory is None  # of memory alone there is no device to type
+    if request.owned and named and hardware and (larger := one_more_card(hardware[0])):
         yield say("one more card"), f"--device {shell_word(larger.machine.name)}", request, (larger,)
     if request.budget is not None:
         currency = request.budget.currency
