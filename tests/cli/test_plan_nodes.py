@@ -107,6 +107,31 @@ def test_a_number_after_nodes_says_what_was_asked(lab: Path, capsys: pytest.Capt
     assert "--details N or --command N" in told
 
 
+def test_who_serves_a_plan_of_several_computers_is_told_what_to_type_on_each(
+    lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = printed(capsys, "--nodes", lab, *ASKED, "--command", "1").splitlines()
+    typed = [f"{name.removeprefix('# ')}: {command}" for name, command in zip(lines[::2], lines[1::2], strict=True)]
+    assert len(typed) >= 2
+    capsys.readouterr()
+    assert main(["serve", "1", "--dry-run", "--lang", "en"]) == 2
+    told = capsys.readouterr().err
+    assert "Plan 1 of the last answer is over several computers." in told
+    assert f"Type on each, in this order - {'; '.join(typed)}" in told
+
+
+def test_who_serves_a_plan_of_one_of_several_computers_is_told_which(
+    lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--nodes", lab, "--model", "gpt-oss-20b")
+    answer = gyakusan.plan(nodes=lab, model="gpt-oss-20b")
+    alone = next(n for n, layout in enumerate(answer.layouts, 1) if layout.form == "alone")
+    name, command = printed(capsys, *asked, "--command", str(alone)).splitlines()
+    capsys.readouterr()
+    assert main(["serve", str(alone), "--dry-run", "--lang", "en"]) == 2
+    assert f"Type there - {name.removeprefix('# ')}: {command}" in capsys.readouterr().err
+
+
 def test_what_is_done_once_a_server_listens(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["plan", "--nodes", str(lab), "--model", "gpt-oss-20b", "--engine", "ollama"]
     assert main([*asked, "--command", "1"]) == 0

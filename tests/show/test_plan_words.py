@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.planning.small import small
 
+from gyakusan.core.quality import SHARE80
 from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_words import labels
@@ -33,6 +41,9 @@ def test_a_row_beside_one_of_its_quality_says_truly_why_it_is_there(
             continue
         mine, other = figures[number], figures[plan.tied_with - 1]
         assert told[0] == "as good as {n}"
+        gap = abs(float(plan.score.value - found.plans[plan.tied_with - 1].score.value))
+        error = math.hypot(float(plan.score.error), float(found.plans[plan.tied_with - 1].score.error))
+        assert gap <= SHARE80 * error
         reason = told[1]
         if reason == "cheaper":
             assert (mine.price or 0) < (other.price or 0)
@@ -44,3 +55,59 @@ def test_a_row_beside_one_of_its_quality_says_truly_why_it_is_there(
             tied = found.plans[plan.tied_with - 1]
             differ = {"another machine": plan.offer.machine.name != tied.offer.machine.name}
             assert differ.get(reason, (plan.name, plan.quantization) != (tied.name, tied.quantization))
+
+
+# Every reason that can stand behind a tie, each of two rows that differ in nothing that comes before it.
+
+
+def priced(plan: Plan, price: float) -> Plan:
+    return structs.replace(plan, offer=structs.replace(plan.offer, price=price))
+
+
+def paced(plan: Plan, decode: float, wait: float, thinks: float) -> Plan:
+    assert plan.pace is not None
+    pace = structs.replace(
+        plan.pace,
+        decode_each=structs.replace(plan.pace.decode_each, value=decode),
+        ttft=structs.replace(plan.pace.ttft, value=wait),
+    )
+    return structs.replace(plan, pace=pace, thinking=structs.replace(plan.thinking, factor=thinks))
+
+
+def roomy(plan: Plan) -> Plan:
+    account = plan.ledger.tightest
+    device = structs.replace(account.device, memory=(account.device.memory or 0) + 2**32)
+    return structs.replace(
+        plan, ledger=structs.replace(plan.ledger, accounts=(structs.replace(account, device=device),))
+    )
+
+
+def elsewhere(plan: Plan) -> Plan:
+    machine = structs.replace(plan.offer.machine, name="another computer")
+    return structs.replace(plan, offer=structs.replace(plan.offer, machine=machine))
+
+
+def renamed(plan: Plan) -> Plan:
+    model = replace(plan.deployment.model, name="another", source="")
+    return structs.replace(plan, deployment=structs.replace(plan.deployment, model=model))
+
+
+REASONS: dict[str, Callable[[Plan], Plan]] = {
+    "cheaper": lambda p: priced(p, 1000.0),
+    "faster answers": lambda p: paced(p, 40.0, 1.0, 1.0),
+    "more tokens/s": lambda p: paced(p, 80.0, 1.0, 4.0),
+    "shorter wait": lambda p: paced(p, 40.0, 0.5, 2.0),
+    "more room": roomy,
+    "another machine": elsewhere,
+    "another model": renamed,
+    "other files": lambda p: p,
+}
+
+
+@pytest.mark.parametrize("reason", list(REASONS))
+def test_each_reason_beside_a_tie_is_what_differs(reason: str) -> None:
+    found = recommend(parse_request({"device": "RTX 4090", "families": ("gemma3",)}), columns=small())
+    first = structs.replace(paced(priced(found.plans[0], 2000.0), 40.0, 1.0, 2.0), roles=("balanced",))
+    second = structs.replace(REASONS[reason](first), roles=(), tied_with=1)
+    told = [str(m) for m in labels(found.request, (first, second), 1)]
+    assert told == ["as good as 1", reason]

@@ -43,6 +43,7 @@ def numbered_plan(text: str) -> Plan:
         number = int(text)
         if number < 1:
             raise BadSetting("No plan has the number {number}.", number=text, mend="Plans are numbered from 1.")
+        saved.check_alone(number)
         kept = saved.last()
         values = kept.values
     answer = recommend(parse_request(values))

@@ -51,7 +51,7 @@ def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, f
             mend="Leave out all but --details, --command, --all-flags, --json, --svg, --png and --html.",
         )
     found = plan_nodes(parse_request(values), *nodes_of(spread.nodes, spread.link))
-    saved.keep_nodes()
+    saved.keep_nodes([_typed(found, n) for n in range(1, len(found.layouts) + 1)])
     number = use.number if found.layouts else None
     if number is not None and not 1 <= number <= len(found.layouts):
         raise BadSetting(
@@ -93,6 +93,13 @@ def _commands(found: NodesAnswer, number: int, use: Use, output: Output) -> None
         warn("gyakusan: " + tell(note, output.language))
     for start in started:
         write_generated(f"# {start.node.name}\n{shell_line(start.server)}\n")
+
+
+def _typed(found: NodesAnswer, number: int) -> list[tuple[str, str]]:
+    """Return the computers of a layout with what is typed on each, nothing where an address lacks."""
+    from gyakusan.engines.service_files import shell_line
+
+    return [(s.node.name, shell_line(s.server)) for s in _started(found, number, Use(), needed=False)]
 
 
 def _started(found: NodesAnswer, number: int, use: Use, *, needed: bool) -> tuple[Start, ...]:

@@ -117,11 +117,14 @@ def forget() -> None:
         last_path().unlink(missing_ok=True)
 
 
-def keep_nodes() -> None:
-    """Keep that nodes were asked about last: the plans of their answer are of several computers, which have no number alone."""
+def keep_nodes(typed: Sequence[Sequence[tuple[str, str]]] = ()) -> None:
+    """Keep that nodes were asked about last: the plans of their answer are of several computers, which have no number alone.
+
+    typed: of each plan the computers with what is typed on them, () where an address lacks
+    """
     try:
         state().mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(last_path(), json.dumps({"saved": _NODES}))
+        write_private(last_path(), json.dumps({"saved": _NODES, "typed": typed}))
     except (OSError, ValueError):
         forget()
 
@@ -145,7 +148,7 @@ def last() -> SavedAnswer:
         answer = _last()
         parse_request(answer.values)
     except (ValueError, KeyError, TypeError, GyakusanError) as error:
-        if _was_of_nodes():
+        if _of_nodes():
             raise BadSetting(
                 "The last answer was over several computers, and a number alone is none of its plans.",
                 mend="Ask it again with --details N or --command N.",
@@ -160,11 +163,33 @@ def last() -> SavedAnswer:
     return answer
 
 
-def _was_of_nodes() -> bool:
+def _of_nodes() -> dict[str, Any]:
+    """Return what was kept of an answer over several computers, nothing where the last answer is another."""
     try:
-        return bool(file_values(files.text(last_path(), LARGEST), "last-plan.json").get("saved") == _NODES)
+        found = file_values(files.text(last_path(), LARGEST), "last-plan.json")
     except GyakusanError:
-        return False
+        return {}
+    return dict(found) if found.get("saved") == _NODES else {}
+
+
+def check_alone(number: int) -> None:
+    """Raise BadSetting for a plan over several computers, with what is typed on each."""
+    try:
+        typed = [(str(name), str(command)) for name, command in _of_nodes()["typed"][number - 1]]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return
+    if not typed:
+        return
+    commands = "; ".join(f"{name}: {command}" for name, command in typed)
+    if len(typed) == 1:
+        raise BadSetting(
+            "Plan {number} of the last answer is for one of several computers.",
+            number=number, commands=commands, mend="Type there - {commands}",
+        )  # fmt: skip
+    raise BadSetting(
+        "Plan {number} of the last answer is over several computers.",
+        number=number, commands=commands, mend="Type on each, in this order - {commands}",
+    )  # fmt: skip
 
 
 def save(path: Path, answer: SavedAnswer) -> None:
