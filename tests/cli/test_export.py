@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from tests.fakes import tiny
 
 from gyakusan.cli import main
@@ -116,3 +118,19 @@ def test_a_proxy_need_not_fit(models: tuple[str, ...], capsys: pytest.CaptureFix
     told = capsys.readouterr()
     assert told.err == ""
     assert "reverse_proxy" in told.out
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("kind", ["compose", "quadlet", "systemd", "caddy", "kubernetes"])
+def test_comments_are_as_wide_as_a_terminal_but_for_commands(
+    kind: str, language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command to paste stays whole, on a line of its own where it is too long."""
+    monkeypatch.setenv("GYAKUSAN_LANG", language)
+    more = ["--host", "llm.example.org"] if kind == "caddy" else ["--lan"] if kind == "compose" else []
+    main(["export", "gpt-oss-20b", "--device", "RTX 4090", "--to", kind, *more])
+    comments = [line for line in capsys.readouterr().out.splitlines() if line.startswith("#")]
+    assert comments
+    assert not any(line.rstrip() == "#" for line in comments)
+    command = re.compile(r"# +(?:\(|openssl|kubectl|mkdir|podman|nvidia-ctk|systemctl|sudo|gyakusan|\()")
+    assert [line for line in comments if cell_len(line) > 80 and not command.match(line)] == []

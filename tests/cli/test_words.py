@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import gyakusan.cli
 from gyakusan.cli import main
+from gyakusan.text import tell
 
 
 @pytest.fixture
@@ -85,3 +90,23 @@ def test_help_in_japanese(run: Any) -> None:
     assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を表示する。")
     for part in ("引数とオプション", "[必須]", "[選択肢: auto, on, off] [既定値: auto]", "[既定値: 有効]"):
         assert part in text
+
+
+def help_texts() -> set[str]:
+    """Every text of help in the source: what stands in _() and behind help=."""
+    found: set[str] = set()
+    for path in Path(gyakusan.cli.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                given = [k.value for k in node.keywords if k.arg == "help"]
+                given += node.args if getattr(node.func, "id", "") == "_" else []
+                found |= {g.value for g in given if isinstance(g, ast.Constant) and isinstance(g.value, str)}
+    return found
+
+
+def test_help_has_one_style() -> None:
+    """Japanese help is written in plain form, as labels are; only answers and errors say です and ます."""
+    polite = re.compile(r"(?:です|ます|ません|でした|ました|ください)(?=[。、()]|$)")
+    texts = help_texts()
+    assert len(texts) > 250
+    assert {told for text in texts if polite.search(told := tell(text, "ja"))} == set()

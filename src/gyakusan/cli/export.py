@@ -13,13 +13,15 @@ from gyakusan.cli.options import Output, People, Server, Where, Which, _, whole
 from gyakusan.cli.starting import asked_for
 from gyakusan.cli.writing import warn, write_generated, write_json
 from gyakusan.errors import BadSetting
-from gyakusan.message import say
-from gyakusan.text import tell
+from gyakusan.message import Message, say
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
-    from gyakusan.exports.settings import ExportSettings
+    from gyakusan.exports.settings import Comment, ExportSettings
 
+COMMENT = 78
+"""The widest line of a comment, behind its sign. [cells]"""
 app = App(
     name="export",
     help="Write a plan as a file for Kubernetes, Compose, podman, systemd or Caddy.",
@@ -115,7 +117,7 @@ def export(
 
     to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
-    text = text_of(asked, to, run.settings, str if output.json else partial(tell, language=output.language))
+    text = text_of(asked, to, run.settings, str if output.json else partial(_comment, language=output.language))
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
     _warn(reach_notes(asked, to, run.settings), output)
     runs = to not in SEVERAL  # a proxy holds no model: nothing has to fit
@@ -123,6 +125,19 @@ def export(
         _remark(one, each, output)
     _printed(whole, to, text, file, output)
     return 0 if not runs or all(bool(a.ledger.fits) for a in whole) else 1
+
+
+def _comment(told: Comment, language: Language) -> str:
+    """Return what a head says, as lines of a comment; a command stays whole, so that it can be pasted."""
+    from gyakusan.show.styled import Styled
+    from gyakusan.show.tree import FIXED
+    from gyakusan.show.wrapping import unbroken_commands, wrapped
+
+    if isinstance(told, str):  # a command
+        return tell(told, language)
+    told = Message(told.template, {k: v.replace(" ", FIXED) if k == "command" else v for k, v in told.facts.items()})
+    lines = wrapped(Styled(unbroken_commands(tell(told, language))), COMMENT)
+    return "\n".join(line.plain for line in lines).replace(FIXED, " ")
 
 
 def _printed(whole: Sequence[Deployment], to: str, text: str, file: str | None, output: Output) -> None:

@@ -62,7 +62,7 @@ def export(
 ) -> str:
     """Return the text of a file. Raises UnknownName for a kind, BadSetting for what it cannot hold.
 
-    tell: puts what its head says into a language; nothing that a program reads has one
+    tell: puts what its head says into a language, a line for each of its lines; nothing that a program reads has one
     """
     if kind not in KINDS:
         raise unknown(say("kind of file"), kind, KINDS, choices=True)
@@ -76,7 +76,9 @@ def export(
     head, body = KINDS[kind](deployments, settings)
     head = (*reach_notes(deployments, kind, settings), *head)
     names = " ".join(service_name(d.name) for d in deployments)
-    return "".join((f"{FIRST} {names} --to {kind}\n", *(f"# {tell(line)}\n" for line in head), body))
+    return "".join(
+        (f"{FIRST} {names} --to {kind}\n", *(f"# {line}\n" for told in head for line in tell(told).split("\n")), body)
+    )
 
 
 def _check_taken(kind: str, settings: ExportSettings) -> None:

@@ -99,7 +99,7 @@ def breaks(text: str, width: int, hanging: int = 0) -> list[int]:
     for match in _unit(wide=max(text, default="") >= "\u3000").finditer(text):
         unit = match[0]
         size = cells(unit.rstrip(" "))
-        if used > (hanging if starts else 0) and unit != "\n" and used + size > width:
+        if size and used > (hanging if starts else 0) and unit != "\n" and used + size > width:
             starts.append(match.start())
             used = hanging
         used = 0 if unit == "\n" else used + cells(unit)
