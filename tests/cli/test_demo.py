@@ -79,5 +79,5 @@ def test_ctrl_c_while_it_is_loaded_ends_the_demo(monkeypatch: pytest.MonkeyPatch
     from gyakusan.load_testing.result import BenchResult
 
     ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
-    monkeypatch.setattr(demo, "_measured", lambda *a: ended)
+    monkeypatch.setattr(demo, "_loaded", lambda *a: ended)
     assert main(["demo"]) == 130

@@ -78,10 +78,10 @@ MEASURING = """
     from gyakusan.load_testing import calibration, session, endpoint
     from gyakusan.serving.server import leave_on_signals, restore_signals
 
-    def measured(asked, quick, onlooker):
+    def measured(asked, loads, limits, onlooker):
         before = leave_on_signals()  # as the server does that is started
         try:
-            return calibration._loaded(endpoint.target_of(sys.argv[1]), quick, onlooker)
+            return calibration._loaded(endpoint.target_of(sys.argv[1]), loads, limits, onlooker)
         finally:
             restore_signals(before)
 

@@ -127,3 +127,29 @@ def test_another_port_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PROXY_PATIENCE", 0.5)
     with fake_proxy([{"/other": "model"}]) as port, pytest.raises(ServerError, match="does not answer on port"):
         cluster._check_port(cluster.Scale(port=port))
+
+
+def test_a_cluster_that_is_gone_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed Ray leaves its address behind: `deploy status` asked it for a quarter of an hour."""
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    for address in ("auto", "127.0.0.1:1", "[::1]:1", "localhost:70000"):
+        with pytest.raises(ServerError, match="No Ray cluster answers at"):
+            cluster.check_listening(address)
+    monkeypatch.setenv("RAY_ADDRESS", "localhost:1")
+    with pytest.raises(ServerError, match="localhost:1"):
+        cluster.check_listening("auto")
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://box:10001", "nonsense", "box:port", ":1"])
+def test_another_address_is_left_to_ray(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    cluster.check_listening(address)
+
+
+def test_a_cluster_that_listens_is_asked() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        cluster.check_listening(f"127.0.0.1:{server.server_port}")

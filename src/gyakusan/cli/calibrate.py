@@ -33,7 +33,7 @@ def calibrate(
 
     from gyakusan.cli.bench_progress import LiveLine
     from gyakusan.cli.ending import INTERRUPTED, asked_to_end
-    from gyakusan.load_testing.calibration import FULL, FULL_SECONDS, QUICK, QUICK_SECONDS, Onlooker
+    from gyakusan.load_testing.calibration import FULL, FULL_SECONDS, QUICK, QUICK_SECONDS, ROUNDS, Onlooker
     from gyakusan.python.calibrating import calibrated, forgotten
     from gyakusan.show import calibrate as shown
     from gyakusan.text import tell
@@ -43,7 +43,7 @@ def calibrate(
     gc.enable()  # a calibration is long
     warn(tell(shown.beginning(quick), output.language))
     seconds, loads = (QUICK_SECONDS, QUICK) if quick else (FULL_SECONDS, FULL)
-    line = LiveLine(output.language, None, f"{seconds:g}s", loads)
+    line = LiveLine(output.language, None, f"{seconds / ROUNDS:.3g}s", loads)
     onlooker = Onlooker(on_stage=lambda stage: line.say(shown.STAGE_TEXTS[stage]), on_progress=line.update)
     with asked_to_end() as ending, closing(line):
         answer = calibrated(quick=quick, onlooker=onlooker)

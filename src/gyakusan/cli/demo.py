@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -19,8 +20,10 @@ from gyakusan.show.tree import Pause, Text, Title, Tree
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.load_testing.calibration import Onlooker
+    from gyakusan.load_testing.conditions import Conditions
     from gyakusan.load_testing.connection import Target
     from gyakusan.load_testing.result import BenchResult
+    from gyakusan.load_testing.workload import Step
     from gyakusan.serving.service import Service
     from gyakusan.show.terminal import Terminal
     from gyakusan.text import Language
@@ -34,7 +37,7 @@ LOADS = (1, 4, 8)
 PROMPT, ANSWER = 64, 32
 """Of the loads: other lengths than those that were calibrated with. [tokens]"""
 SECONDS = 8.0
-"""How long each load is measured. [s]"""
+"""How long each load is measured where nothing is learned. [s]"""
 CLOSE = 0.01
 """The memory is right within this share."""
 PROMPTS = {
@@ -52,6 +55,20 @@ PROMPTS = {
     ),
 }
 """What is asked, in the language of the screen. SmolLM2 learned English: its answers are not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the loads gave.
+
+    result: of the loads, None if there is none
+    state: of the computer meanwhile
+    interrupted: True if somebody ended it
+    """
+
+    result: BenchResult | None
+    state: Conditions
+    interrupted: bool
 
 
 @app.default
@@ -98,62 +115,63 @@ def _serve(screen: Terminal, language: Language) -> int:
         screen.show(*_head(5, "Predicted and reported"), served.comparison(rows))
         right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= CLOSE) for row in rows)
         screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
-        if not _calibrate(screen, server, language):
+        seen = _measured(screen, server, language)
+        if seen.interrupted:
             return INTERRUPTED
-        close = _load(screen, server, language)
-        if close is None:
-            return INTERRUPTED
+        close = _compared(screen, server, seen)
     screen.show(Pause(), Text(say("Stopped; nothing is left running.")))
     return 0 if right and close else 1
 
 
-def _calibrate(screen: Terminal, server: Service, language: Language) -> bool:
-    """Measure this computer with the server that runs, unless learning is switched off; False if somebody ended it."""
+def _measured(screen: Terminal, server: Service, language: Language) -> Seen:
+    """Load the server with people; in turn with it measure this computer, unless learning is switched off."""
     from gyakusan.learning import known
-    from gyakusan.load_testing.calibration import QUICK_SECONDS, calibrate
+    from gyakusan.load_testing.calibration import calibrate
+    from gyakusan.load_testing.conditions import OtherPrograms, conditions
+    from gyakusan.load_testing.workload import Shape, Step
     from gyakusan.show import calibrate as shown
 
-    if not known.is_on():
-        return True
-    screen.show(*_head(6, "This computer, measured"))
-    with _watched(language, QUICK_SECONDS) as onlooker:
-        found = calibrate(_planned, quick=True, onlooker=onlooker, target=_direct(server))
+    others = OtherPrograms()  # the server is a child of this process
+    steps = tuple(Step(Shape(PROMPT, ANSWER), users=n) for n in LOADS)
+    with _watched(language) as onlooker:
+        if not known.is_on():
+            result = _loaded(server, steps, onlooker)
+            return Seen(result, conditions(others.cores), result.interrupted)
+        screen.show(*_head(6, "This computer, measured"))
+        found = calibrate(_planned, quick=True, onlooker=onlooker, target=_direct(server), beside=steps)
     screen.show(*shown.screen(found))
-    return not found.interrupted
+    return Seen(found.beside, conditions(others.cores), found.interrupted)
 
 
-def _load(screen: Terminal, server: Service, language: Language) -> bool | None:
-    """Load the server with people and compare; return True if the memory is right, None if somebody ended it."""
+def _loaded(server: Service, steps: tuple[Step, ...], onlooker: Onlooker) -> BenchResult:
+    import secrets
+
+    from gyakusan.load_testing.session import Bench, BenchRequest
+    from gyakusan.load_testing.workload import Limits
+
+    asked = BenchRequest(_direct(server), steps, Limits(SECONDS), seed=secrets.randbelow(2**31))
+    return Bench(asked, on_progress=onlooker.on_progress).run()
+
+
+def _compared(screen: Terminal, server: Service, seen: Seen) -> bool:
+    """Compare the loads with what is predicted of them; return True if the memory is right."""
     from dataclasses import replace
 
     from gyakusan.learning import known
     from gyakusan.load_testing import said_and_seen
-    from gyakusan.load_testing.conditions import OtherPrograms, conditions
     from gyakusan.show import bench as shown
 
     screen.show(*_head(7 if known.is_on() else 6, "Loaded with 1, 4 and 8 people"))
-    others = OtherPrograms()  # the server is a child of this process
-    result, asked = _measured(server, language), _planned(None)
-    state = conditions(others.cores)
+    if known.is_on():
+        screen.show(Text(say("Measured in turn with the loads above, and not learned from."), "note"))
+    result, asked = seen.result, _planned(None)
+    if result is None:
+        return False
     found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
-    told = said_and_seen.explained(found, asked, result, MOST, state)
+    told = said_and_seen.explained(found, asked, result, MOST, seen.state)
     screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
-    if result.interrupted:
-        return None
     memory = [c for c in told if c.quantity == "memory"]
     return bool(memory) and all(abs(c.error_share) <= CLOSE for c in memory)
-
-
-def _measured(server: Service, language: Language) -> BenchResult:
-    import secrets
-
-    from gyakusan.load_testing.session import Bench, BenchRequest
-    from gyakusan.load_testing.workload import Limits, Shape, Step
-
-    steps = tuple(Step(Shape(PROMPT, ANSWER), users=n) for n in LOADS)
-    asked = BenchRequest(_direct(server), steps, Limits(SECONDS), seed=secrets.randbelow(2**31))
-    with _watched(language, SECONDS) as onlooker:
-        return Bench(asked, on_progress=onlooker.on_progress).run()
 
 
 def _direct(server: Service) -> Target:
@@ -164,13 +182,15 @@ def _direct(server: Service) -> Target:
 
 
 @contextlib.contextmanager
-def _watched(language: Language, seconds: float) -> Iterator[Onlooker]:
+def _watched(language: Language) -> Iterator[Onlooker]:
     """Show on one line how a load gets on."""
     from gyakusan.cli.bench_progress import LiveLine
-    from gyakusan.load_testing.calibration import Onlooker
+    from gyakusan.learning import known
+    from gyakusan.load_testing.calibration import QUICK_SECONDS, ROUNDS, Onlooker
     from gyakusan.show.calibrate import STAGE_TEXTS
 
-    line = LiveLine(language, None, f"{seconds:g}s")
+    seconds = QUICK_SECONDS / ROUNDS if known.is_on() else SECONDS
+    line = LiveLine(language, None, f"{seconds:.3g}s")
     try:
         yield Onlooker(on_stage=lambda stage: line.say(STAGE_TEXTS[stage]), on_progress=line.update)
     finally:

@@ -5,8 +5,12 @@ Source: Ray 2.60 documentation, Serve: deployment options, autoscaling, serve.ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import socket
+import sys
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -31,6 +35,10 @@ LONGEST_ROUTES = 2**20
 """Of the list of Ray's routes. [B]"""
 PROXY_PATIENCE = 20.0
 """How long Ray's proxy may take to listen and to hear of an application that is ready. [s]"""
+
+CONNECT_PATIENCE = 5.0
+"""How long a cluster may take to accept a connection. [s]"""
+LONGEST_ADDRESS = 300
 
 
 class Scale(Struct, frozen=True):
@@ -71,14 +79,47 @@ def connect(address: str) -> Any:
     except ImportError as error:
         raise ServerError("Ray is not installed here.", command=EXTRA, mend="Run: {command}") from error
     if not ray.is_initialized():
+        check_listening(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ServerError(
-                "No Ray cluster answers at {address}.", address=address,
-                mend="Start one: ray start --head, and on the other computers ray start --address=HOST:6379",
-            ) from error  # fmt: skip
+            raise _no_cluster(address) from error
     return serve
+
+
+def check_listening(address: str) -> None:
+    """Raise ServerError where nothing listens at a cluster's address: Ray itself would ask it for a quarter of an hour.
+
+    address: "HOST:PORT" or "auto", as Ray finds it: RAY_ADDRESS, else what `ray start` wrote down here, which stays behind
+    where Ray was killed. Another notation is left to Ray.
+    """
+    named = address if address != "auto" else os.environ.get("RAY_ADDRESS", "") or _written_address()
+    host, _, port = named.rpartition(":")
+    if "/" in host or not host or not (port.isascii() and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_PATIENCE).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _no_cluster(named) from error
+
+
+def _written_address() -> str:
+    """Return the address of the cluster that was started last on this computer, "" for none.
+
+    Source: Ray 2.60, _common/utils.py, get_ray_address_file.
+    """
+    folders = (os.environ.get("RAY_TMPDIR"), os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None)
+    file = Path(next(filter(None, folders), "/tmp"), "ray", "ray_current_cluster")
+    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as text:
+        return text.read(LONGEST_ADDRESS).strip()
+    return ""
+
+
+def _no_cluster(address: str) -> ServerError:
+    return ServerError(
+        "No Ray cluster answers at {address}.", address=address,
+        mend="Start one: ray start --head, and on the other computers ray start --address=HOST:6379",
+    )  # fmt: skip
 
 
 def computers() -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
@@ -19,8 +20,9 @@ from gyakusan.load_testing.endpoint import target_of
 from gyakusan.load_testing.learned_rows import NOTHING, Learnt, learn, rows_of
 from gyakusan.load_testing.ram_bandwidth import ram_bandwidth
 from gyakusan.load_testing.result import BenchResult, StepResult
+from gyakusan.load_testing.rounds import run_in_turn
 from gyakusan.load_testing.said_and_seen import speed_of
-from gyakusan.load_testing.session import Bench, BenchRequest
+from gyakusan.load_testing.session import BenchRequest
 from gyakusan.load_testing.workload import Limits, Shape, Step
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.serving.server import Server, ServerOptions
@@ -38,7 +40,9 @@ QUICK = (Step(Shape(128, 48), users=1), Step(Shape(128, 32), users=USERS))
 """One person, and as many as there are slots: of fewer than all slots nobody knows how many are computed together
 (core.roofline.expected_batches)."""
 FULL_SECONDS, QUICK_SECONDS = 28.0, 9.0
-"""How long each load is measured. [s]"""
+"""How long each load is measured, in all rounds together. [s]"""
+ROUNDS = 3
+"""Times that the loads are measured in turn."""
 RAM_SECONDS = 3.0
 ASSUMED_RAM = 40e9
 """Bandwidth of RAM that nobody named, where it is compared: two channels of DDR4-2666, of which much is reached. [B/s]"""
@@ -81,6 +85,7 @@ class Calibration:
     busy: cores that other programs kept busy, before or meanwhile, the more of both; None where the system does not tell
     figures: before and after
     learnt: what is kept and what is refused
+    beside: what was measured in turn with it, and not learned from
     interrupted: True if somebody ended it: nothing is kept
     """
 
@@ -90,6 +95,7 @@ class Calibration:
     busy: float | None
     figures: tuple[CalibratedFigure, ...] = ()
     learnt: Learnt = NOTHING
+    beside: BenchResult | None = None
     interrupted: bool = False
 
 
@@ -113,11 +119,13 @@ def calibrate(
     quick: bool = False,
     onlooker: Onlooker = Onlooker(),
     target: Target | None = None,
+    beside: Sequence[Step] = (),
 ) -> Calibration:
     """Measure this computer and learn from it. Raises GyakusanError; whatever is raised, nothing runs on and nothing is kept.
 
     plan: returns the small model on this computer, for a bandwidth of its RAM such as "23.4GB/s" if that is not known
     target: a server of what is planned that runs already, None to start one
+    beside: other loads, measured in turn with those that are learned from
     """
     begun = time.monotonic()
     onlooker.on_stage("ram")
@@ -130,34 +138,53 @@ def calibrate(
     copying = Conditions(busy, os.cpu_count() or 1)
     known_before = machine.host.bandwidth if machine.host is not None else None
     asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
-    result, meanwhile = _measured(asked, quick, onlooker) if target is None else _loaded(target, quick, onlooker)
+    loads = (*(QUICK if quick else FULL), *beside)
+    limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
+    measured = partial(_measured, asked) if target is None else partial(_loaded, target)
+    whole, meanwhile = measured(loads, limits, onlooker)
+    result, other = _split(whole, beside)
     busy = max((b for b in (busy, meanwhile) if b is not None), default=None)
-    seen = Conditions(busy, os.cpu_count() or 1)
-    found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
-    if result.interrupted:
+    took = time.monotonic() - begun
+    found = Calibration(machine, asked.model.name, took, busy, beside=other, interrupted=whole.interrupted)
+    if whole.interrupted:
         return found
     ram = _ram_row(machine, known_before or ASSUMED_RAM, speed, copying)
+    return _learned(found, asked, result, ram)
+
+
+def _learned(found: Calibration, asked: Deployment, result: BenchResult, ram: Row) -> Calibration:
+    """Learn from what was measured, and return it with the figures before and after."""
     before = _said(asked, result)
-    learnt = learn([ram, *rows_of(asked, result, seen, "calibrate")])
+    learnt = learn([ram, *rows_of(asked, result, Conditions(found.busy, os.cpu_count() or 1), "calibrate")])
     after = _said(asked, result)
     figures = (_ram_figure(ram, known.bandwidth(ram.device) or ram.predicted), *_figures(result, before, after))
     return replace(found, figures=figures, learnt=learnt)
 
 
-def _measured(asked: Deployment, quick: bool, onlooker: Onlooker) -> tuple[BenchResult, float | None]:
+def _measured(
+    asked: Deployment, loads: Sequence[Step], limits: Limits, onlooker: Onlooker
+) -> tuple[BenchResult, float | None]:
     onlooker.on_stage("server")
     with Server.of(asked, ServerOptions(on_progress=onlooker.on_server)) as server:
-        return _loaded(target_of(server.url, server.key), quick, onlooker)
+        return _loaded(target_of(server.url, server.key), loads, limits, onlooker)
 
 
-def _loaded(target: Target, quick: bool, onlooker: Onlooker) -> tuple[BenchResult, float | None]:
+def _loaded(
+    target: Target, loads: Sequence[Step], limits: Limits, onlooker: Onlooker
+) -> tuple[BenchResult, float | None]:
     """Return what was measured, and the cores that others kept busy meanwhile."""
     onlooker.on_stage("load")
     state = observed_with(target.port)
-    limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
-    steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
-    result = Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=onlooker.on_progress).run()
+    bench = BenchRequest(target, tuple(loads), limits, seed=time.monotonic_ns() % 2**31)
+    result = run_in_turn(bench, ROUNDS, onlooker.on_progress)
     return result, state().other_load
+
+
+def _split(whole: BenchResult, beside: Sequence[Step]) -> tuple[BenchResult, BenchResult]:
+    """Return what is learned from, and what was only measured in turn with it."""
+    apart = (tuple(s for s in whole.steps if (s.step in beside) is is_beside) for is_beside in (False, True))
+    learned, other = (replace(whole, steps=steps) for steps in apart)
+    return learned, other
 
 
 def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:
