@@ -110,7 +110,7 @@ def _card_alone(answer: Recommendation) -> Iterator[Message]:
 
 
 def _too_slow(answer: Recommendation) -> Iterator[Message]:
-    """Yield that plans are too slow to be of use, which come after all others and are listed where there are too few."""
+    """Yield that plans are too slow to be of use, which are listed only where none is of use by the columns of the sweep."""
     slow = [n for n, plan in enumerate(answer.plans, 1) if not keeps_pace(answer.request, plan)]
     if not slow:
         return

@@ -112,12 +112,19 @@ def usual_pace(request: PlanRequest) -> Iterator[Message]:
     """Yield the pace that is wanted and that is of use, where the person set none: of plans and of fleets."""
     workload, slowest, longest = request.workload, slowest_answer(request), longest_wait(request)
     facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}"}
+    if slowest and isfinite(longest):
+        yield say(
+            "{n} tokens/s of answer wanted, below {least} or first token after {wait} only if none is faster (default)",
+            wait=duration(longest),
+            **facts,
+        )
+        return
     if slowest:
-        yield say("{n} tokens/s of answer wanted, below {least} comes last (default)", **facts)
+        yield say("{n} tokens/s of answer wanted, below {least} only if none is faster (default)", **facts)
     else:
         yield say("{n} tokens/s of answer wanted (default)", **facts)
     if isfinite(longest):
-        yield say("first token after {wait} comes last (default)", wait=duration(longest))
+        yield say("first token after {wait} only if none is sooner (default)", wait=duration(longest))
 
 
 def _prices(request: PlanRequest, *, second_hand: bool) -> Message:

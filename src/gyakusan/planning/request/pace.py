@@ -14,7 +14,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.planning.request.request import PlanRequest, Prefer, Workload
 
 SLOWEST_ANSWER = 2.5
-"""Visible tokens/s below which a plan comes after all others: half the speed at which people read slowly. Assumed. [tokens/s]"""
+"""Visible tokens/s of a plan that is shown only if none is faster: half of slow reading. Assumed. [tokens/s]"""
 MAX_WAIT_FACTOR = 20.0
 """Longest time to the first token as a multiple of the task's: 100 s for a chat, 300 s for code, whose first prompt a CPU
 reads in 150 to 200 s; people who run models there wait that long (field/plans.md, section 0 and consultant 10), and later
@@ -28,12 +28,12 @@ BEYOND_WANTED = 0.25
 
 
 def slowest_answer(request: PlanRequest) -> float:
-    """Return the visible speed below which a plan comes after all others, 0 where the person set a speed [tokens/s]."""
+    """Return the visible speed below which a plan is shown only if none is faster, 0 where the person set a speed [tokens/s]."""
     return 0.0 if request.speed else SLOWEST_ANSWER
 
 
 def longest_wait(request: PlanRequest) -> float:
-    """Return the time to first token beyond which a plan comes after all others, infinite where the person set one [s]."""
+    """Return the time to first token of a plan that is shown only if none is sooner, infinite where the person set one [s]."""
     return inf if request.max_ttft is not None else request.workload.target_ttft * MAX_WAIT_FACTOR
 
 

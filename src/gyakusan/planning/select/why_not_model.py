@@ -133,7 +133,7 @@ def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
     visible, wait = plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
     if visible < slowest:
         sentence = say(
-            "{name} is left out: {n} tokens/s of answer, and below {limit} comes last (default); {options} admits it.",
+            "{name} is left out: {n} tokens/s of answer, below {limit} only if none is faster (default); {options} admits it.",
             name=plan.name,
             n=at_most(visible),
             limit=f"{slowest:g}",
@@ -143,7 +143,7 @@ def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
     if wait <= longest:
         return None
     sentence = say(
-        "{name} is left out: the first token takes {n}, and after {limit} comes last (default); {options} admits it.",
+        "{name} is left out: first token after {n}, after {limit} only if none is sooner (default); {options} admits it.",
         name=plan.name,
         n=at_least_time(wait),
         limit=duration(longest),
