@@ -50,3 +50,13 @@ def test_who_is_replaced_takes_one_line(language: Language) -> None:
         (line,) = (x for x in text.splitlines() if x.split()[:1] == [model.name])
         facts = model.reason.facts
         assert line.split()[1:] == [facts["other"], facts["mine"], "<", facts["its"]]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("answer", [BOUGHT, OWNED], ids=["bought", "owned"])
+def test_the_speed_stands_in_the_row_of_a_narrow_screen(answer, language: Language) -> None:  # type: ignore[no-untyped-def]
+    """No column leaves at 80 columns: one that left stood again as 203 notes of one figure each."""
+    text = text_of(*listing(answer), width=80, language=language)
+    numbers = [m[1] for line in text.splitlines() if (m := re.match(r" *(\d+)  ", line))]
+    assert len(numbers) == len(set(numbers)), "a row is printed once"
+    assert {"en": "tokens/s", "ja": "トークン/秒"}[language] in text.strip("\n").splitlines()[1]

@@ -55,7 +55,7 @@ def _columns(answer: Recommendation) -> tuple[Column, ...]:
     else:
         heads = (say("quality"), Message(amounts(answer).head))
         names = (say("model"), say("machine"), say("files"))
-    speeds = (Column(say("tokens/s"), "number", leaves=1), Column(say("answer"), "number"))
+    speeds = (Column(say("tokens/s"), "number"), Column(say("answer"), "number"))
     return (*map(Column, names), *speeds, *(Column(head, "number") for head in heads))
 
 
