@@ -61,16 +61,23 @@ def test_a_key_from_a_file_is_read_as_before(width: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["Bob's box", '24" box', "'x", '"; touch PWN; #'])
-def test_what_stands_before_a_command_breaks_no_word_of_it(name: str) -> None:
+def test_a_label_stands_above_a_command_of_several_lines(name: str) -> None:
+    """So that the command can be copied, and the name of a computer is no word of it."""
     line = "vllm serve a/b --chat-template-kwargs '{\"enable_thinking\": true}' --port 8000 --host 0.0.0.0"
     told = [drawn.plain for drawn in drawn_lines([Command(line, f"on {name}: ")], "en", 60)]
-    assert told[0].startswith(f"on {name}: vllm serve")
+    assert told[0] == f"on {name}:"
     assert max(map(cells, told)) <= 60
-    script = "\n".join(told)[len(f"on {name}: ") :]
+    script = "\n".join(told[1:])
     words = subprocess.run(
         ["bash", "-c", f"vllm() {{ printf '%s\\n' \"$@\"; }}\n{script}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert words == shlex.split(line)[1:]
+
+
+def test_a_label_stands_before_a_command_of_one_line() -> None:
+    assert [x.plain for x in drawn_lines([Command("vllm serve a/b", "on box: ")], "en", 60)] == [
+        "on box: vllm serve a/b"
+    ]
 
 
 def test_a_quote_that_does_not_end_stays_as_it_is() -> None:

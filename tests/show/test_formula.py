@@ -36,5 +36,5 @@ def test_no_english_word_is_left(model: str, device: str, engine: str) -> None:
 def test_english_stays_as_it_is() -> None:
     text = "12 layers x 4 x 768 cells x (512 F16 + 512 F16)"
     assert tell(formula(text), "en") == text
-    assert tell(formula(text), "ja") == "12 層 x 4 x 768 セル x (512 F16 + 512 F16)"
+    assert tell(formula(text), "ja") == "12層 x 4 x 768セル x (512 F16 + 512 F16)"
     assert formula("1 + 2") == "1 + 2"

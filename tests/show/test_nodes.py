@@ -15,7 +15,7 @@ from gyakusan.planning.nodes.single import best_alone, each_alone
 from gyakusan.planning.nodes.start import starts
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
-from gyakusan.show.nodes import link_words, node_names, remarks, screen, start_notes
+from gyakusan.show.nodes import link_words, node_names, remarks, screen, start_notes, unused
 from gyakusan.show.tree import Question, Table, Verdict
 from gyakusan.units import GIB
 
@@ -55,6 +55,18 @@ def test_copies_that_everyone_could_use_are_told(engine: str, warned: bool) -> N
     notes = [str(note) for note in start_notes(found, starts(found))]
     assert any("has no API key" in note for note in notes) == warned
     assert any("need the same key" in note for note in notes) != warned
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("a",), "Not needed: a."),
+        (("a", "b", "c"), "Not needed: a, b, c."),
+        (("a", "b", "c", "d"), "Not needed: a, b and 2 more nodes."),
+    ],
+)
+def test_nodes_that_are_not_needed_are_named(names: tuple[str, ...], told: str) -> None:
+    assert str(unused(names)) == told
 
 
 def answered(*names: str, **asked: object) -> NodesAnswer:

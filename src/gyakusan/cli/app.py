@@ -105,11 +105,20 @@ def _run(arguments: Sequence[str], language: Language) -> int:
         return _complain(UsageError.__name__, *mistake(error), 2, language, json="--json" in arguments)
     except GyakusanError as error:
         kind = type(error).__name__
-        return _complain(kind, error.message, error.mend, error.exit_code, language, json="--json" in arguments)
+        message = _with_option(error.message, arguments)
+        return _complain(kind, message, error.mend, error.exit_code, language, json="--json" in arguments)
     except KeyboardInterrupt:
         warn(tell("Interrupted.", language))
         return 130
     return result if isinstance(result, int) else 0
+
+
+def _with_option(message: Message, arguments: Sequence[str]) -> Message:
+    """Return a message about a key with the option that was typed for it; a key that a file says stays."""
+    option = f"--{message.facts.get('key', '')}"
+    if not any(a == option or a.startswith(f"{option}=") for a in arguments):
+        return message
+    return Message(message.template, {**message.facts, "key": option})
 
 
 def _crashed_thread(error: BaseException | None, arguments: Sequence[str], language: Language) -> None:

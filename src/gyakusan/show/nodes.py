@@ -99,8 +99,17 @@ def _second(answer: NodesAnswer, layout: Layout) -> Iterator[Message]:
             "*Slower than wanted*: {n} tokens/s of answer, {wanted} wanted; no set of these nodes does it.", **facts
         )
     elif len(layout.nodes) < len(answer.nodes) and layout.answer is not None:
-        left = len(answer.nodes) - len(layout.nodes)
-        yield say("1 node is left free.") if left == 1 else say("{n} nodes are left free.", n=left)
+        used = {n.name for n in layout.nodes}
+        yield unused([n.name for n in answer.nodes if n.name not in used])
+
+
+def unused(names: Sequence[str]) -> Message:
+    """Return which nodes a layout does not need, at most MOST_NAMES of them by name."""
+    shown = names if len(names) <= MOST_NAMES else names[: MOST_NAMES - 1]
+    facts = {"nodes": Listed(tuple(Message(whole(n)) for n in shown)), "n": len(names) - len(shown)}
+    if len(shown) < len(names):
+        return say("Not needed: {nodes} and {n} more nodes.", **facts)
+    return say("Not needed: {nodes}.", **facts)
 
 
 def question(answer: NodesAnswer) -> Question:

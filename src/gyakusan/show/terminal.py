@@ -235,8 +235,11 @@ def _lines(part: Part, screen: Screen, indent: str) -> Iterator[Styled]:
         case Address(words):
             yield Styled(screen.tell(words))
         case Command(line, label):
-            said = screen.tell(label)
-            first, *rest = command_lines(line, min(screen.width, PROSE) - len(indent), cells(said))
+            said, room = screen.tell(label), min(screen.width, PROSE) - len(indent)
+            if said and cells(said + line) > room:  # a command of several lines is copied without its label
+                yield Styled(indent + said.rstrip())
+                said = ""
+            first, *rest = command_lines(line, room, cells(said))
             yield from (Styled(indent + x) for x in (said + first, *rest))
         case _:
             yield from _prose(part, screen, indent)

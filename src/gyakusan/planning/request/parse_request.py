@@ -15,7 +15,7 @@ from msgspec import structs
 from gyakusan.core.load import check_prompt_length
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
-from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
+from gyakusan.errors import BadQuantity, BadSetting, UsageError, did_you_mean, unknown
 from gyakusan.message import Message, quoted, say
 from gyakusan.numerals import in_digits
 from gyakusan.planning.request import money
@@ -290,7 +290,11 @@ def _colocated_model(value: object) -> PlanRequest:
                 known=", ".join(COLOCATED_KEYS),
                 mend="Known: {known}.",
             )
-    return parse_request(values)
+    try:
+        return parse_request(values)
+    except UsageError as error:
+        told = say("In --also: {problem}", problem=error.message)
+        raise type(error)(told.template, mend=error.mend, **told.facts) from None
 
 
 def _short_form(text: str) -> dict[str, str]:
