@@ -8,12 +8,13 @@ from datetime import date
 import pytest
 
 from gyakusan.catalog.prices import PriceRecord, price_records
+from gyakusan.catalog.quality import penalty_law
 from gyakusan.cli import main
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show import terminal
-from gyakusan.show.plan_details import details
+from gyakusan.show.plan_details import SHOWN_COST, details, quantization_cost
 from gyakusan.show.plan_words import as_text, sold_words
 from gyakusan.show.tree import FIXED
 from gyakusan.text import tell
@@ -103,3 +104,25 @@ def test_equal_gpus_stand_in_one_line_and_modules_take_no_slots(capsys: pytest.C
     assert out.count("H100 80GB HBM3: 5") == out.count("GPU 0-7: H100 80GB HBM3: ") == 1
     assert "6,322 W at the wall: more than an outlet of 1,500 W gives" in out
     assert "slots" not in out
+
+
+def test_what_the_files_cost_in_quality_is_the_planners_figure() -> None:
+    """Against the widest files of the model, by the same law; nothing where the files are the widest ones."""
+    answer = recommend(parse_request({"device": "RTX 3090", "families": "gemma3,qwen3"}))
+    told = 0
+    for plan in answer.plans:
+        table = answer.grid.columns.of_engine(plan.engine)
+        rows = [i for i, m in enumerate(table.model.tolist()) if answer.grid.columns.models[m].name == plan.name]
+        (mine,) = (i for i in rows if table.name[i] == plan.quantization)
+        offered = [i for i in rows if table.published[i] or i == mine]
+        widest = max(offered, key=lambda i: float(table.bits[i]))
+        lost = float(table.cost[mine] - table.cost[widest])
+        said = list(quantization_cost(answer, plan))
+        assert bool(said) == (lost >= SHOWN_COST and table.bits[mine] >= penalty_law().trusted)
+        for message in said:
+            told += 1
+            facts = message.facts
+            assert (facts["n"], facts["widest"]) == (f"{lost:.1f}", table.name[widest])
+            assert "llama.cpp" in str(facts["sources"])
+            assert "点" in tell(message, "ja")
+    assert told

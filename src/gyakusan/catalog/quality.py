@@ -46,6 +46,7 @@ __all__ = [
     "native_width",
     "penalty",
     "penalty_law",
+    "penalty_sources",
     "repositories",
     "scale",
     "sources",
@@ -253,6 +254,11 @@ def penalty_law() -> PenaltyLaw:
     first, second, third = d["divergence"]
     names = ("scale", "power", "size", "kinds", "accuracy", "chance", "points", "spread", "trusted")
     return PenaltyLaw((first, second, third), **{n: d[n] for n in names})
+
+
+def penalty_sources() -> tuple[str, ...]:
+    """Return whose measurements the cost of quantisation was fitted to: "llama.cpp", "matt-c1", "mlx-lm"."""
+    return tuple(s[0].split(",")[0] for s in msgspec.json.decode(packaged(QUALITY / "quant_penalty.json"))["sources"])
 
 
 def active_parameters(record: ModelRecord) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
+from gyakusan.catalog.quality import penalty_law, penalty_sources
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.doors.shell import shell_words
@@ -41,6 +42,8 @@ PART_TEXTS: dict[LineKind, str] = {
 }
 SHOWN_BYTES = GIB // 20
 """Smaller parts of a device are not named. [B]"""
+SHOWN_COST = 0.1
+"""A smaller cost of quantisation is not named. [points]"""
 
 
 def details(
@@ -96,7 +99,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Speed"), tuple(_speed(plan)) if plan.pace else (unknown_speed(answer.request, plan),))
     if plan.thinking.factor > 1 and plan.pace is not None:
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
-    yield Fact(say("Quality"), (_quality(plan),))
+    yield Fact(say("Quality"), (_quality(plan), *quantization_cost(answer, plan)))
     if server is not None:
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
@@ -233,6 +236,32 @@ def _quality(plan: Plan) -> Message:
         basis=Message(QUALITY_TEXTS[basis_of(plan)]),
         n=plan.mode.count,
         model=plan.name,
+    )
+
+
+def quantization_cost(answer: Recommendation, plan: Plan) -> Iterator[Message]:
+    """Yield what the files cost in quality against the widest published ones of the model for the engine.
+
+    Nothing where that is less than a tenth of a point, or below the width for which the law was checked. One law gives both
+    figures, so that their errors move together.
+    """
+    table, place = answer.grid.columns.of_engine(plan.engine), answer.grid.columns.places.get(plan.name)
+    rows = [i for i, model in enumerate(table.model.tolist()) if model == place]
+    mine = next((i for i in rows if table.name[i] == plan.quantization), None)
+    if mine is None or table.bits[mine] < penalty_law().trusted:
+        return
+    offered = [i for i in rows if table.published[i] or i == mine]
+    widest = max(offered, key=lambda i: float(table.bits[i]))
+    lost = float(table.cost[mine] - table.cost[widest])
+    if lost < SHOWN_COST:
+        return
+    yield say(
+        "{files} costs {n} ±{error} points against {widest}: law fitted to measurements of {sources}",
+        files=whole(plan.quantization),
+        n=f"{lost:.1f}",
+        error=f"{float(table.cost_error[mine] - table.cost_error[widest]):.1f}",
+        widest=whole(table.name[widest]),
+        sources=", ".join(penalty_sources()),
     )
 
 
