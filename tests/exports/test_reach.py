@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 from tests.exports.test_export import HOST, asked
 
@@ -37,6 +40,7 @@ def test_what_is_open_says_first_that_nothing_is_encrypted(kind: str, settings: 
     second = text.splitlines()[1]
     assert second.startswith(f"# {CLEAR}; put Caddy in front (gyakusan export gpt-oss-20b --to caddy --host ")
     assert ("--host a.example --port 9000)" in second) is bool(settings.host)
+    assert ("--host llm.example.org --port 8080)" in second) is not bool(settings.host)
 
 
 def test_a_proxy_passes_on_to_the_port_that_the_server_was_given() -> None:
@@ -73,3 +77,29 @@ def test_a_file_for_this_computer_says_nothing_of_it(kind: str) -> None:
 def test_the_screen_says_it_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert f"{CLEAR}; put Caddy in front (gyakusan export gpt-oss-20b --to caddy" in capsys.readouterr().err
+
+
+BOX = ("--device", "H100 80GB", "--lang", "en")
+
+
+@pytest.mark.parametrize(
+    ("words", "port"),
+    [
+        (["plan", "--model", "gpt-oss-20b", "--engine", "vllm", "--lan", "--command", "1", *BOX], 8000),
+        (["plan", "--model", "gpt-oss-20b", "--engine", "vllm", "--lan", "--details", "1", *BOX], 8000),
+        (["export", "gpt-oss-20b", "--engine", "vllm", "--to", "systemd", "--lan", *BOX], 8000),
+        (["export", "gpt-oss-20b", "--engine", "vllm", "--to", "systemd", "--host", "llm.example.org", *BOX], 8000),
+        (["export", "gpt-oss-20b", "--engine", "vllm", "--to", "compose", "--lan", "--port", "9000", *BOX], 9000),
+        (["fleet", "--model", "gpt-oss-20b", "--engine", "vllm", "--command", "1", *BOX], 8000),
+        (["fleet", "--model", "gpt-oss-20b", "--engine", "ollama", "--command", "1", *BOX], 8080),  # behind gyakusan
+    ],
+)
+def test_the_proxy_that_is_printed_passes_on_to_the_port_of_the_engine(
+    words: list[str], port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    told = capsys.readouterr()
+    commands = {m[1] for m in re.finditer(r"[(](gyakusan export [^()]+ --to caddy [^()]+)[)]", told.err + told.out)}
+    assert len(commands) == 1, told
+    assert main(shlex.split(commands.pop())[1:]) == 0
+    assert f"reverse_proxy 127.0.0.1:{port} " in capsys.readouterr().out

@@ -238,7 +238,8 @@ def remarks(plan: Plan, server: Service, *, needed: bool = False) -> Iterator[Me
     from gyakusan.show.plan_notes import afterwards, beforehand
 
     if server.keyed:
-        yield in_the_clear(plan.deployment) if needed else open_to_network(plan.deployment)
+        where = (plan.deployment, server.port)
+        yield in_the_clear(*where) if needed else open_to_network(*where)
     yield from beforehand(plan)
     yield from afterwards(server)
 

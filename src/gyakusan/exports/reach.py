@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gyakusan.engines.deployment import Deployment
-from gyakusan.engines.service_files import HERE
+from gyakusan.engines.service_files import HERE, port_of
 from gyakusan.exports.settings import ExportSettings
 from gyakusan.message import Message, say
 
@@ -38,11 +38,11 @@ def open_to_network(deployment: Deployment, port: int = 0, host: str = "") -> Me
     )
 
 
-def in_the_clear(deployment: Deployment) -> Message:
-    """Return the same of a server that has to be open, as others of its machines reach it."""
+def in_the_clear(deployment: Deployment, port: int) -> Message:
+    """Return the same of a server that has to be open, as others of its machines reach it. port: its own."""
     return say(
         "unencrypted: people's prompts and keys pass in the clear; put Caddy in front ({command}).",
-        command=_caddy(deployment, 0, EXAMPLE),
+        command=_caddy(deployment, port, EXAMPLE),
     )
 
 
@@ -61,7 +61,10 @@ def _unnamed() -> Message:
 
 
 def _caddy(deployment: Deployment, port: int, host: str) -> str:
-    """Return the command that writes the proxy of a server."""
+    """Return the command that writes the proxy of a server.
+
+    It always names the port: the command names no engine, and engines differ in it. port: 0 for the usual one
+    """
     name = deployment.model.catalogue_name or "MODEL"
-    ports = f" --port {port}" if port else ""
-    return f"gyakusan export {name} --to caddy --host {host}{ports}"
+    found = port or port_of(deployment.command, deployment.rules.PORT)
+    return f"gyakusan export {name} --to caddy --host {host} --port {found}"

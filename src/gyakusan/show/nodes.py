@@ -268,9 +268,10 @@ def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
             "{engine} has no API key, so everyone in the network could use it. For a key plan with another engine (--engine).",
             engine=name,
         )
-    if any(s.server.keyed for s in started):
-        yield in_the_clear(layout.first.deployment)
-    if len(layout.nodes) > 1 and any(s.server.keyed for s in started):
+    keyed = [s.server for s in started if s.server.keyed]
+    if keyed:
+        yield in_the_clear(layout.first.deployment, keyed[0].port)
+    if len(layout.nodes) > 1 and keyed:
         yield say(
             "The first machine makes {file}: copy it to the others before they start, for all need the same key.",
             file=whole(KEY_FILE),
