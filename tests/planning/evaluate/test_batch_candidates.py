@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from tests.planning.small import small
 
@@ -76,6 +77,28 @@ def test_the_first_plan_is_not_beaten_by_that_for_one_more(question: dict[str, s
     assert len(known) == len(users)
     for few, many in pairwise(known):
         assert few == many or any(f > m for f, m in zip(few, many, strict=True)), (few, many)
+
+
+@pytest.mark.parametrize("users", [1, 5, 12])
+@pytest.mark.parametrize("budget", ["210000JPY", "300000JPY", "1000000JPY"])
+def test_what_a_smaller_cache_alone_would_find_is_there(budget: str, users: int) -> None:
+    """The larger cache beats it by the columns, and may then not fit at the high end of doubt."""
+    question = {"budget": budget, "engines": "llama.cpp"}
+    usual, smaller = (candidates(q, users) for q in (question, {**question, "kv": "q8_0"}))
+    found = {tuple(p) for p in np.stack((usual.offer, usual.row, usual.mode))[:, usual.kv == 1].T.tolist()}
+    assert found == {tuple(p) for p in np.stack((smaller.offer, smaller.row, smaller.mode)).T.tolist()}
+    assert found
+
+
+def test_five_people_have_no_dearer_plan_than_six() -> None:
+    question = {"budget": "1000000JPY"}
+    few, many = (first(question, n, model_table.load()) for n in (5, 6))
+    smaller = first({**question, "kv": "q8_0"}, 5, model_table.load())
+    assert few is not None
+    assert few.small_cache
+    assert few == smaller
+    assert many is not None
+    assert (few.score, few.offer.price) == (many.score, many.offer.price)
 
 
 def test_a_smaller_cache_is_proposed_where_the_usual_one_does_not_fit() -> None:

@@ -21,7 +21,7 @@ from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, ModelTable
-from gyakusan.planning.candidates.reasoning_modes import mode_table, settable_modes
+from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS, mode_table, settable_modes
 from gyakusan.planning.evaluate.batch_candidates import batch_candidates
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, SweepContext
@@ -139,7 +139,8 @@ def _evaluate_device(
                 parts += [_of_group(c, batch, group) for c in cells]
     whole = concatenate(parts)
     if context.reduce and len(parts) > 1:
-        case = (whole.offer, whole.context, whole.tier)
+        # Each cache by itself: the larger one beats its twin here, and may yet not fit at the high end of doubt.
+        case = (whole.offer, whole.context, whole.tier + EVIDENCE_TIERS * whole.kv)
         undominated = pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s)
         whole = whole.take(np.union1d(undominated, best_by_case(*case, whole.quality)))
     return _DeviceResult(whole, count, frozenset(runs), refused)
