@@ -70,9 +70,12 @@ def test_what_a_start_would_refuse_is_said(capsys: pytest.CaptureFixture[str], h
     assert "this computer has" in err
     assert "are not on this computer. Fetch them: gyakusan get" in err
     assert "is for" not in asked(capsys, "serve", str(file), "--dry-run", "--anyway", "--lang", "en")[2]
-    assert code == 0
-    _, out, err = asked(capsys, "serve", "smollm2", "--cpu", "--context", "64k", "--dry-run", "--lang", "en")
+    assert code == 1
+    code, out, err = asked(capsys, "serve", "smollm2", "--cpu", "--context", "64k", "--dry-run", "--lang", "en")
     assert "was trained for 8,192 tokens" in err or "was trained for" in err
+    assert code == 1
+    assert "llama-server" in out
+    assert asked(capsys, *SMALL)[0] == 0
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="systemd")
@@ -96,3 +99,13 @@ def test_a_dry_run_of_a_server_in_the_background(capsys: pytest.CaptureFixture[s
         code, out, _ = asked(capsys, *SMALL, more)
         assert code == 0
         assert "llama-server" in out
+
+
+def test_files_that_nobody_publishes_are_said_to_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("gemma4-26b-a4b-qat", "--quant", "Q2_K", "--device", "RTX 3060 12GB")
+    code, out, err = asked(capsys, "serve", *words, "--dry-run", "--lang", "en")
+    assert code == 1
+    assert "llama-server" in out
+    assert "Nobody is known to publish gemma4-26b-a4b-qat in Q2_K. Make it: hf download" in err
+    assert "gyakusan get" not in err
+    assert asked(capsys, "serve", *words, "--anyway", "--lang", "en")[0] == 2

@@ -104,7 +104,7 @@ def test_a_number_after_nodes_says_what_was_asked(lab: Path, capsys: pytest.Capt
     assert main(["plan", "--details", "1"]) == 2
     told = capsys.readouterr().err
     assert "over several computers" in told
-    assert "--details N or --command N" in told
+    assert "Ask it again: gyakusan plan --nodes FILE, with --details N or --command N." in told
 
 
 def test_who_serves_a_plan_of_several_computers_is_told_what_to_type_on_each(

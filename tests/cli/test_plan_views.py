@@ -172,7 +172,7 @@ def test_a_saved_file_says_what_it_is_for(capsys: pytest.CaptureFixture[str], ho
     asked(capsys, *ASK, "--save", str(file))
     assert "gyakusan serve FILE --dry-run" in file.read_text().splitlines()[0]
     assert asked(capsys, "serve", str(file), "--lang", "en")[0] == 2  # the files of its model are not here
-    assert asked(capsys, "serve", str(file), "--dry-run")[0] == 0
+    assert asked(capsys, "serve", str(file), "--dry-run")[0] == 1
 
 
 def test_ollama_says_what_its_client_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,6 +68,14 @@ def test_what_would_be_started_can_be_pasted(copies: tuple[str, str], home: Path
     assert "One is loaded at a time: the largest, alpha, takes up to 0.3" in capsys.readouterr().out
 
 
+def test_files_that_are_not_here_are_said_and_the_rest_is_shown(copies: tuple[str, str], capsys: Captured) -> None:
+    assert main(["serve", copies[0], "qwen3-4b", "--cpu", "--context", "1k", "--dry-run", "--lang", "en"]) == 1
+    told = capsys.readouterr()
+    assert "are not on this computer. Fetch them: gyakusan get qwen3-4b" in told.err
+    assert f"model = {copies[0]}" in told.out
+    assert "not-fetched/qwen3-4b.gguf" in told.out
+
+
 def test_what_is_refused(copies: tuple[str, str], capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["serve", "smollm2", "--models-max", "2"]) == 2
     assert "--models-max is for several models." in capsys.readouterr().err

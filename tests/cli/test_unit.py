@@ -39,6 +39,8 @@ def test_a_unit_is_written_and_nothing_is_started(folder: Path, capsys: pytest.C
     assert "exists already" in capsys.readouterr().err
     assert main([*SERVE, "--name", "second"]) == 0
     assert "--name second" in (folder / "gyakusan-second.service").read_text()
+    assert main([*SERVE, "--name=third"]) == 0
+    assert (folder / "gyakusan-third.service").read_text().count("--name") == 1
 
 
 def test_what_systemd_refuses_is_not_left_behind(

@@ -27,17 +27,20 @@ def check_front(listen: Listen, sharing: Sharing) -> Tls | None:
     return listen.tls
 
 
-def warn_of_refusals(asked: Deployment, typed: str, output: Output, *, anyway: bool) -> None:
+def warn_of_refusals(asked: Deployment, typed: str, output: Output, *, anyway: bool) -> bool:
     """Say on stderr what a start would refuse besides what the screen says: the machine, the context, files that lack.
 
-    typed: the model as it was typed; anyway: a start was told to look away from sense
+    typed: the model as it was typed; anyway: a start was told to look away from sense. True if anything was said.
     """
+    said = False
     for check in (() if anyway or asked.refusals else (check_sense,)) + (model_file,):
         try:
             check(asked, typed)
         except UsageError as error:
             parts = [tell(m, output.language) for m in (error.message, error.mend) if m is not None]
             warn(f"gyakusan: {parts[0]}{'' if parts[0].endswith('。') else ' '}{''.join(parts[1:])}".rstrip())
+            said = True
+    return said
 
 
 def print_unit(model: str, life: Life) -> None:

@@ -151,7 +151,7 @@ def last() -> SavedAnswer:
         if _of_nodes():
             raise BadSetting(
                 "The last answer was over several computers, and a number alone is none of its plans.",
-                mend="Ask it again with --details N or --command N.",
+                mend="Ask it again: gyakusan plan --nodes FILE, with --details N or --command N.",
             ) from error
         raise BadSetting(
             "There is no last answer to number plans by.",

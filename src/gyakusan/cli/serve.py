@@ -74,8 +74,8 @@ def serve(
         lent.check(asked)
         if life.dry_run:
             tls = check_front(listen, sharing)
-            warn_of_refusals(asked, model, output, anyway=anyway)
-            return _dry_run(asked, model, listen, life, workers, tls, output)
+            refused = warn_of_refusals(asked, model, output, anyway=anyway)
+            return max(int(refused), _dry_run(asked, model, listen, life, workers, tls, output))
         if not anyway:
             check_sense(asked, model)
         path = model_file(asked, model)

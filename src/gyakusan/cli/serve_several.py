@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gyakusan.cli.dry_run import check_front, print_unit
+from gyakusan.cli.dry_run import check_front, print_unit, warn_of_refusals
 from gyakusan.cli.numbered import is_plan
 from gyakusan.cli.starting import told
 from gyakusan.cli.writing import draw, terminal, write_json
+from gyakusan.errors import BadReference
 
 if TYPE_CHECKING:
     from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PRESET = "gyakusan-models.ini"
 """Name of the preset in what --dry-run prints."""
+NOT_FETCHED = "not-fetched"
+"""Folder that stands in the preset of --dry-run for files that are not on this computer."""
 
 
 def members_of(typed: Sequence[str], asked: Sequence[Deployment], paths: Sequence[str]) -> tuple[Member, ...]:
@@ -64,21 +67,26 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
     from gyakusan.serving.service import default_limits
 
     asked = [asked_for(text, *several.parts) for text in several.typed]
+    refused = 0
     for text, one in zip(several.typed, asked, strict=True):
         several.lent.check(one)
+        if life.dry_run:
+            refused |= warn_of_refusals(one, text, output, anyway=several.anyway) or not one.ledger.fits
+            continue
         if not several.anyway:
             check_sense(one, text)
         if not several.anyway and not one.ledger.fits:
             return refuse(one, output)
-    paths = [model_file(one, text) for text, one in zip(several.typed, asked, strict=True)]
+    path = _path_if_here if life.dry_run else model_file
+    paths = [path(one, text) for text, one in zip(several.typed, asked, strict=True)]
     members = members_of(several.typed, asked, paths)
     group = ModelGroup(members, listen.models_max, anyway=several.anyway)
     tls = check_front(listen, several.sharing)
     if life.dry_run:
         if life.systemd and not output.json:
             print_unit("models", life)
-            return 0 if group.fitting else 1
-        return dry_run(group, listen, tls, output)
+            return max(int(refused), 0 if group.fitting else 1)
+        return max(int(refused), dry_run(group, listen, tls, output))
     limits = default_limits(group, **several.sharing.changes)
     people_keys = place() if several.sharing.people_keys else None
     options = {
@@ -89,6 +97,16 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
         "tls": tls,
     }
     return start(group, listen, life, options, output)
+
+
+def _path_if_here(asked: Deployment, typed: str) -> str:
+    """Return the path of a model, or one that says that its files are not fetched: where they will be is not known."""
+    from gyakusan.cli.starting import model_file
+
+    try:
+        return model_file(asked, typed)
+    except BadReference:
+        return f"{NOT_FETCHED}/{asked.name}.gguf"
 
 
 def dry_run(group: ModelGroup, listen: Listen, tls: Tls | None, output: Output) -> int:

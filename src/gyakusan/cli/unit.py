@@ -79,7 +79,7 @@ def unit(name: str, words: Sequence[str]) -> str:
     """
     kept = [w for w in words if w.partition("=")[0] not in _LEFT_OUT]
     at = kept.index("serve") + 1
-    named = [*kept[:at], *([] if "--name" in kept else ["--name", name]), *kept[at:]]
+    named = [*kept[:at], *([] if any(w.partition("=")[0] == "--name" for w in kept) else ["--name", name]), *kept[at:]]
     start = (sys.executable, "-P", "-m", "gyakusan", *named)
     variables = [f"{k}={os.environ[k]}" for k in _PASSED if os.environ.get(k)]
     lines = [

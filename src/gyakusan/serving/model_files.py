@@ -30,6 +30,8 @@ def model_file(asked: Deployment, typed: str, get: str) -> str:
     found = find_files(asked)
     if found is not None and (found.path.is_dir() if folder else found.path.is_file()):
         return str(found.path)
+    if asked.artifact is None and asked.preparation:
+        of_deployment(asked)  # raises: nobody publishes them, and they have to be made
     raise BadReference(
         "The files of {name} are not on this computer.", name=asked.model.name, command=get,
         mend="Fetch them: {command}",
