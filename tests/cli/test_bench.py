@@ -327,7 +327,7 @@ def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert main(["bench", "show", "1", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "No answer ended within the 1 s of a load: measure longer, --seconds 10." in out
+    assert "No answer ended within the time of a load: measure longer, gyakusan bench --seconds 10." in out
     assert " 0.0 " not in out
     kept = Store().read(1)
     report = bench_report(kept, bench_screen.screen(kept, fresh=False))

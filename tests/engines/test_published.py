@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec import structs
 
 from gyakusan import api, machines, models
 from gyakusan.catalog.artifacts import Artifact, artifacts, published, repository_files
@@ -214,7 +214,7 @@ def test_four_bit_floats_of_known_publishers_only_and_mxfp4_for_experts_only() -
 
 
 def test_a_command_that_makes_a_file_is_read_as_it_was_meant() -> None:
-    record = replace(find("qwen3-8b"), name="my model; id", aliases=("a/b c",))
+    record = structs.replace(find("qwen3-8b"), name="my model; id", aliases=("a/b c",))
     for line in gguf_preparation(record, "Q4_K_M"):
         assert ";" not in shlex.split(line)
         assert any(w.startswith("my model; id") for w in shlex.split(line))

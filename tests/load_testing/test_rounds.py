@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import pytest
 from tests.fakes.fake_load_server import FakeChat, serving
@@ -11,10 +12,10 @@ from gyakusan.load_testing import rounds
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.endpoint import target_of
 from gyakusan.load_testing.records import RequestRecord
-from gyakusan.load_testing.result import BenchResult, StepResult
+from gyakusan.load_testing.result import BenchResult, Figure
 from gyakusan.load_testing.rounds import run_in_turn, together
 from gyakusan.load_testing.session import BenchRequest
-from gyakusan.load_testing.workload import Limits, Shape, Step
+from gyakusan.load_testing.workload import Limits, Objective, Shape, Step
 
 ONE, TWO = (Step(Shape(16, 4), users=n) for n in (1, 2))
 
@@ -46,6 +47,13 @@ def run(begun: float, seconds: float, *gaps: float) -> StepRun:
     return StepRun(ONE, begun, begun + seconds, records)
 
 
+def width(rate: Figure | None) -> float:
+    assert rate is not None
+    assert rate.low is not None
+    assert rate.high is not None
+    return rate.high - rate.low
+
+
 def test_requests_of_all_rounds_count_together() -> None:
     """A slow round of the three moves the mean, not the middle."""
     found = together([run(0, 1, 0.1, 0.1), run(50, 1, 0.1, 0.1), run(90, 2, 0.4, 0.4)])
@@ -74,6 +82,22 @@ def test_who_ends_it_early_ends_all_rounds(monkeypatch: pytest.MonkeyPatch) -> N
     assert (found.interrupted, found.steps, len(begun)) == (True, (), 1)
 
 
-def test_a_rate_without_confidence_has_none_together() -> None:
-    assert together([run(0, 1, 0.1)]).all is not None
-    assert isinstance(together([run(0, 1, 0.1)]), StepResult)
+def test_a_rate_of_few_answers_has_no_confidence() -> None:
+    found = together([run(0, 1, 0.1), run(5, 1, 0.1)]).all
+    assert found is not None
+    assert (found.low, found.high) == (None, None)
+
+
+def test_more_rounds_narrow_the_confidence_of_a_rate() -> None:
+    """Each round alone is as sure as the other; four of them are twice as sure."""
+    one, four = (together([run(50.0 * i, 8, *[0.1] * 12) for i in range(n)]).all for n in (1, 4))
+    assert width(four) == pytest.approx(width(one) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"ramp": True}, {"localscore": True}, {"limits": Limits(requests=5)}, {"objectives": (Objective("ttft", 1.0),)}],
+)
+def test_what_belongs_to_one_run_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="rounds"):
+        run_in_turn(BenchRequest(target_of("http://127.0.0.1:1"), (ONE,), **more), 3)

@@ -27,7 +27,7 @@ def test_one_line_for_each_setting() -> None:
     ]  # fmt: skip
     drawn = history(rows, english)
     check_inside(drawn, 1110)
-    assert "m, 2 people, 100 + 8 tokens: 13" in drawn
+    assert "2 people, 100 + 8 tokens, m: 13" in drawn
     assert "4 people" not in drawn, "measured once: it is no line"
     assert "2026-11-01" in drawn
     assert "2026-11-09" in drawn

@@ -38,8 +38,8 @@ class LiveLine:
         self._on = sys.stderr.isatty()
 
     def update(self, run: StepRun, now: float) -> None:
-        """Draw it anew. now: by the client's clock [s]."""
-        if self._shown is not None and now - self._shown < (EVERY if self._on else SELDOM):
+        """Draw it anew. now: by the client's clock, which begins anew with each round of loads [s]."""
+        if self._shown is not None and 0 <= now - self._shown < (EVERY if self._on else SELDOM):
             return
         self._shown = now
         told = tell(progress(run, now, self._limit, self._loads), self._language)

@@ -61,14 +61,14 @@ PROMPTS = {
 class Seen:
     """What the loads gave.
 
-    result: of the loads, None if there is none
+    result: of the loads
     state: of the computer meanwhile
-    interrupted: True if somebody ended it
+    learned: True if this computer was measured in turn with them
     """
 
-    result: BenchResult | None
+    result: BenchResult
     state: Conditions
-    interrupted: bool
+    learned: bool
 
 
 @app.default
@@ -116,7 +116,7 @@ def _serve(screen: Terminal, language: Language) -> int:
         right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= CLOSE) for row in rows)
         screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
         seen = _measured(screen, server, language)
-        if seen.interrupted:
+        if seen.result.interrupted:
             return INTERRUPTED
         close = _compared(screen, server, seen)
     screen.show(Pause(), Text(say("Stopped; nothing is left running.")))
@@ -126,21 +126,22 @@ def _serve(screen: Terminal, language: Language) -> int:
 def _measured(screen: Terminal, server: Service, language: Language) -> Seen:
     """Load the server with people; in turn with it measure this computer, unless learning is switched off."""
     from gyakusan.learning import known
-    from gyakusan.load_testing.calibration import calibrate
+    from gyakusan.load_testing.calibration import QUICK_SECONDS, ROUNDS, calibrate
     from gyakusan.load_testing.conditions import OtherPrograms, conditions
     from gyakusan.load_testing.workload import Shape, Step
     from gyakusan.show import calibrate as shown
 
     others = OtherPrograms()  # the server is a child of this process
     steps = tuple(Step(Shape(PROMPT, ANSWER), users=n) for n in LOADS)
-    with _watched(language) as onlooker:
-        if not known.is_on():
-            result = _loaded(server, steps, onlooker)
-            return Seen(result, conditions(others.cores), result.interrupted)
+    learns = known.is_on()
+    with _watched(language, QUICK_SECONDS / ROUNDS if learns else SECONDS) as onlooker:
+        if not learns:
+            return Seen(_loaded(server, steps, onlooker), conditions(others.cores), learned=False)
         screen.show(*_head(6, "This computer, measured"))
         found = calibrate(_planned, quick=True, onlooker=onlooker, target=_direct(server), beside=steps)
     screen.show(*shown.screen(found))
-    return Seen(found.beside, conditions(others.cores), found.interrupted)
+    assert found.beside is not None  # they were asked for
+    return Seen(found.beside, conditions(others.cores), learned=True)
 
 
 def _loaded(server: Service, steps: tuple[Step, ...], onlooker: Onlooker) -> BenchResult:
@@ -157,16 +158,13 @@ def _compared(screen: Terminal, server: Service, seen: Seen) -> bool:
     """Compare the loads with what is predicted of them; return True if the memory is right."""
     from dataclasses import replace
 
-    from gyakusan.learning import known
     from gyakusan.load_testing import said_and_seen
     from gyakusan.show import bench as shown
 
-    screen.show(*_head(7 if known.is_on() else 6, "Loaded with 1, 4 and 8 people"))
-    if known.is_on():
+    screen.show(*_head(7 if seen.learned else 6, "Loaded with 1, 4 and 8 people"))
+    if seen.learned:
         screen.show(Text(say("Measured in turn with the loads above, and not learned from."), "note"))
     result, asked = seen.result, _planned(None)
-    if result is None:
-        return False
     found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
     told = said_and_seen.explained(found, asked, result, MOST, seen.state)
     screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
@@ -182,14 +180,12 @@ def _direct(server: Service) -> Target:
 
 
 @contextlib.contextmanager
-def _watched(language: Language) -> Iterator[Onlooker]:
-    """Show on one line how a load gets on."""
+def _watched(language: Language, seconds: float) -> Iterator[Onlooker]:
+    """Show on one line how a load gets on. seconds: of one load [s]."""
     from gyakusan.cli.bench_progress import LiveLine
-    from gyakusan.learning import known
-    from gyakusan.load_testing.calibration import QUICK_SECONDS, ROUNDS, Onlooker
+    from gyakusan.load_testing.calibration import Onlooker
     from gyakusan.show.calibrate import STAGE_TEXTS
 
-    seconds = QUICK_SECONDS / ROUNDS if known.is_on() else SECONDS
     line = LiveLine(language, None, f"{seconds:.3g}s")
     try:
         yield Onlooker(on_stage=lambda stage: line.say(STAGE_TEXTS[stage]), on_progress=line.update)

@@ -39,6 +39,7 @@ PROXY_PATIENCE = 20.0
 CONNECT_PATIENCE = 5.0
 """How long a cluster may take to accept a connection. [s]"""
 LONGEST_ADDRESS = 300
+"""Of what Ray wrote down. [characters]"""
 
 
 class Scale(Struct, frozen=True):

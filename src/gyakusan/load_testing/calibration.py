@@ -85,7 +85,7 @@ class Calibration:
     busy: cores that other programs kept busy, before or meanwhile, the more of both; None where the system does not tell
     figures: before and after
     learnt: what is kept and what is refused
-    beside: what was measured in turn with it, and not learned from
+    beside: what was measured in turn with it, and not learned from; None where nothing was
     interrupted: True if somebody ended it: nothing is kept
     """
 
@@ -180,11 +180,11 @@ def _loaded(
     return result, state().other_load
 
 
-def _split(whole: BenchResult, beside: Sequence[Step]) -> tuple[BenchResult, BenchResult]:
-    """Return what is learned from, and what was only measured in turn with it."""
-    apart = (tuple(s for s in whole.steps if (s.step in beside) is is_beside) for is_beside in (False, True))
-    learned, other = (replace(whole, steps=steps) for steps in apart)
-    return learned, other
+def _split(whole: BenchResult, beside: Sequence[Step]) -> tuple[BenchResult, BenchResult | None]:
+    """Return what is learned from, and what was only measured in turn with it. No load is both."""
+    learned = tuple(s for s in whole.steps if s.step not in beside)
+    other = tuple(s for s in whole.steps if s.step in beside)
+    return replace(whole, steps=learned), replace(whole, steps=other) if beside else None
 
 
 def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:

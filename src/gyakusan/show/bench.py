@@ -287,8 +287,8 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     ours = result.source == "gyakusan"
     if late := _late(result):
         yield say(
-            "No answer ended within the {n} s of a load: measure longer, --seconds {longer}.",
-            n=f"{late[0].seconds:.0f}", longer=ramp.longer_seconds(late),
+            "No answer ended within the time of a load: measure longer, gyakusan bench --seconds {longer}.",
+            longer=ramp.longer_seconds(late),
         )  # fmt: skip
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
         yield say("The server does not count tokens (no usage in its answers): speeds in tokens/s are not known.")

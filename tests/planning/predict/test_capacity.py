@@ -10,7 +10,7 @@ from tests.fakes import tiny
 
 from gyakusan import api
 from gyakusan.core.load import Load
-from gyakusan.planning.predict.capacity import MOST_USERS, STEP, Capacity, find_capacity, grown
+from gyakusan.planning.predict.capacity import MOST_USERS, STEP, UNSAID, Capacity, find_capacity, grown
 
 
 @pytest.mark.parametrize("memory", ["12GiB", "16GiB", "24GiB"])
@@ -37,6 +37,17 @@ def test_no_context_is_longer_than_the_model_was_trained_for(
     asked = api.deployment(str(tmp_path / "few.gguf"), load=Load(1, 64), memory="24GiB")
     assert find_capacity(asked) == Capacity(trained, MOST_USERS, trained=True)
     assert grown(asked, {"context"}).load.context == trained
+
+
+@pytest.mark.parametrize(("memory", "ended"), [("16GiB", True), ("512GiB", False)])
+def test_where_no_training_is_known_the_memory_is_the_limit(memory: str, ended: bool) -> None:
+    """The catalogue knows no context of gemma-2b: 0 tokens were asked of its server, which ended in an error."""
+    asked = api.deployment("gemma-2b", load=Load(1, 4096), memory=memory)
+    assert asked.model.trained_context == 0
+    found = find_capacity(asked)
+    assert not found.trained
+    assert (found.context < UNSAID) is ended
+    assert grown(asked, {"context"}).ledger.fit == "fits"
 
 
 def test_nothing_fits() -> None:

@@ -11,6 +11,8 @@ from gyakusan.engines.deployment import Deployment
 
 STEP = 256
 """Servers pad contexts to this; what ends a context, the training of a model, need not be a multiple of it [tokens]."""
+UNSAID = 2**20
+"""Longest context that is tried of a model that does not say how long it was trained for: about the most of others [tokens]."""
 MOST_USERS = 1024
 
 
@@ -52,15 +54,19 @@ def grown(deployment: Deployment, most: Collection[str]) -> Deployment:
 
 
 def longest_context(deployment: Deployment, longest: int | None = None) -> tuple[int, bool]:
-    """Return the most tokens for each of the load's users, 0 for none, and whether `longest` is what ends them."""
-    longest = deployment.model.trained_context if longest is None else longest
+    """Return the most tokens for each of the load's users, 0 for none, and whether the training, or `longest`, ends them.
+
+    Of a model that does not say how long it was trained for, the memory alone is the limit, up to `UNSAID`.
+    """
+    said = deployment.model.trained_context if longest is None else longest
+    longest = said or UNSAID
     most = max(-(-longest // STEP), 1)
 
     def tokens(steps: int) -> int:
         return min(steps * STEP, longest)
 
     steps = largest(lambda n: deployment.at(structs.replace(deployment.load, context=tokens(n))).spare, most)
-    return tokens(steps), steps == most
+    return tokens(steps), bool(said) and steps == most
 
 
 def most_users(deployment: Deployment) -> int:

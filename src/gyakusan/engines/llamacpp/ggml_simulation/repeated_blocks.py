@@ -27,11 +27,15 @@ def without_repeats(model: Model, blocks: int, groups: Mapping[int, CacheGroup],
 
 
 def _kinds(model: Model, blocks: int, groups: Mapping[int, CacheGroup], unrotated: int) -> list[object]:
-    """Return what is alike of equal blocks: tensors with their shapes, the cache, whether there is a rotary embedding."""
+    """Return what is alike of equal blocks: tensors with their shapes, the cache, whether there is a rotary embedding.
+
+    The type of a weight counts where it is copied to the host to be multiplied there: nowhere else is it in a buffer.
+    """
     tensors: dict[int, list[object]] = {i: [] for i in range(blocks)}
     for tensor in model.tensors:
         if tensor.name.startswith("blk.") and (block := block_of(tensor.name)) in tensors:
-            tensors[block].append((tensor.name.split(".", 2)[2], tensor.shape))
+            kind = tensor.type if model.graph.wide_down else ""
+            tensors[block].append((tensor.name.split(".", 2)[2], tensor.shape, kind))
     memory = {i: id(groups[i].memory) if i in groups else 0 for i in range(blocks)}
     return [(tuple(tensors[i]), memory[i], (i + 1) % unrotated == 0) for i in range(blocks)]
 

@@ -37,7 +37,7 @@ Fitted on 612 and 958 rows of tests/truth/llamacpp_split.jsonl.gz with f16 cache
 """
 QUERY_VECTORS = 2
 """Most vectors of queries that find no free block between those copies: a fit to the same rows, of nine models."""
-LAST_VECTORS, SLACK_VECTORS, FREE_SHARE = 5, 6, 4
+LAST_VECTORS, SLACK_VECTORS, FREE_PART = 5, 6, 4
 """Ends of a pipelined GPU's range: vectors that a later one may have less, vectors that any may have more, and the part of the
 buffer (a quarter) that may find no free block. Chosen, not derived: the range held on recorded rows of seven models."""
 FEWER_VECTORS, MORE_VECTORS = 2, 4
@@ -209,7 +209,7 @@ def _pipelined(split: _Split, device: int, dry_run: bool) -> DeviceBuffer:
     fewer = 0 if first or dry_run else MAX_COPIES
     size = one + copies + (FIRST_VECTORS if first else LATER_VECTORS - fewer) * vector + wide
     low = one + copies // 2 - (0 if first else LAST_VECTORS + fewer) * vector
-    return DeviceBuffer("pipelined", size, maximum(low, 0), size + SLACK_VECTORS * vector + one // FREE_SHARE)
+    return DeviceBuffer("pipelined", size, maximum(low, 0), size + SLACK_VECTORS * vector + one // FREE_PART)
 
 
 def _helper(split: _Split) -> DeviceBuffer:
