@@ -102,10 +102,11 @@ def test_a_dry_run_of_a_server_in_the_background(capsys: pytest.CaptureFixture[s
 
 
 def test_files_that_nobody_publishes_are_said_to_be_made(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("gemma4-26b-a4b-qat", "--quant", "Q2_K", "--device", "RTX 3060 12GB")
-    code, out, err = asked(capsys, "serve", *words, "--dry-run", "--lang", "en")
+    words = ("--device", "RTX 3060 12GB", "--model", "gemma4-26b-a4b-qat", "--engine", "llama.cpp")
+    assert "Q2_K" in asked(capsys, "plan", *words)[1]
+    code, out, err = asked(capsys, "serve", "1", "--dry-run", "--lang", "en")
     assert code == 1
     assert "llama-server" in out
     assert "Nobody is known to publish gemma4-26b-a4b-qat in Q2_K. Make it: hf download" in err
     assert "gyakusan get" not in err
-    assert asked(capsys, "serve", *words, "--anyway", "--lang", "en")[0] == 2
+    assert asked(capsys, "serve", "1", "--anyway", "--lang", "en")[0] == 2

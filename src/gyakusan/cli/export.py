@@ -117,7 +117,7 @@ def export(
 
     to = SYNONYMS.get(to, to)
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
-    text = text_of(asked, to, run.settings, str if output.json else partial(_comment, language=output.language))
+    text = text_of(asked, to, run.settings, str if output.json else partial(comment, language=output.language))
     whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
     _warn(reach_notes(asked, to, run.settings), output)
     runs = to not in SEVERAL  # a proxy holds no model: nothing has to fit
@@ -127,7 +127,7 @@ def export(
     return 0 if not runs or all(bool(a.ledger.fits) for a in whole) else 1
 
 
-def _comment(told: Comment, language: Language) -> str:
+def comment(told: Comment, language: Language) -> str:
     """Return what a head says, as lines of a comment; a command stays whole, so that it can be pasted."""
     from gyakusan.show.styled import Styled
     from gyakusan.show.tree import FIXED

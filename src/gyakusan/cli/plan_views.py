@@ -221,12 +221,13 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
 
 def _file(plan: Plan, use: Use, output: Output) -> str:
     """Return the file that `gyakusan export` writes of a plan. Raises BadSetting."""
+    from gyakusan.cli.export import comment
     from gyakusan.exports.export import export
     from gyakusan.exports.settings import ExportSettings
 
     kind = "compose" if use.compose is not None else "systemd"
     settings = ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui)
-    return export([plan.deployment], kind, settings, partial(tell, language=output.language))
+    return export([plan.deployment], kind, settings, partial(comment, language=output.language))
 
 
 def remarks(plan: Plan, server: Service, *, needed: bool = False) -> Iterator[Message]:
