@@ -87,13 +87,35 @@ def deployment(
     form = find_format(named, server) if named else NO_FORMAT
     found = models.load(model, form.base or None, offline=offline)
     check_format(form, found, server)
-    machine = machine_for(device, memory, reserve, bandwidth, ram)
     asked = load if isinstance(load, Load) else load(found.trained_context)
     own = {**form.changes, **_image_changes(found, server, quantization, images)}
     changes = {**own, **(settings or {}), **overrides(server, pairs)}
+    machine = _machine_under(changes, device, memory, reserve, bandwidth, ram)
     if device is None and memory is None:
         changes = {**_of_the_program_here(server, changes), **changes}
     return deploy(found, server, machine, asked, changes, form.name if form.changes else "")
+
+
+def _machine_under(
+    changes: Mapping[str, object],
+    device: str | None,
+    memory: str | None,
+    reserve: str | None,
+    bandwidth: str | None,
+    ram: str | None,
+) -> Machine:
+    """Return the machine under these settings: on a CPU the memory that is given without a device is the RAM.
+
+    Raises BadSetting where it is a GPU's, and the model runs on the CPU beside it.
+    """
+    on_cpu = memory is not None and str(changes.get("backend", "")).casefold() == "cpu"
+    machine = machine_for("cpu" if on_cpu and device is None else device, memory, reserve, bandwidth, ram)
+    if on_cpu and ram is None and any(g.kind == "gpu" for g in machine.gpus):
+        raise BadSetting(
+            "--memory is that of {device}, and nothing is put there with --cpu.", device=machine.name,
+            mend="Give the RAM: --ram {memory}", memory=memory,
+        )  # fmt: skip
+    return machine
 
 
 def _of_the_program_here(server: str, changes: Mapping[str, object]) -> Mapping[str, object]:

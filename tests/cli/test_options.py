@@ -126,3 +126,34 @@ def test_an_option_and_a_setting_that_agree_are_no_mistake(capsys: pytest.Captur
     words = ["--unified", "--set", "unified=true", "--set", "batch=1024"]
     assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", *words]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_memory_of_a_cpu_is_its_ram(capsys: pytest.CaptureFixture[str]) -> None:
+    """Alone with --cpu, --memory is what --device cpu --memory is; beside a GPU it is the GPU's, and refused."""
+    words = ("inspect", "gpt-oss-20b", "--memory", "8GiB")
+    for engine in ("llama.cpp", "ollama"):
+        assert run([*words, "--cpu", "--engine", engine], "en") == 1
+        assert "8.0 GiB are usable" in capsys.readouterr().out
+    assert run([*words, "--set", "backend=cpu"], "en") == 1
+    assert "8.0 GiB are usable" in capsys.readouterr().out
+    assert run([*words, "--cpu", "--device", "RTX 4090"], "en") == 2
+    assert "--ram 8GiB" in capsys.readouterr().err
+    assert run([*words, "--cpu", "--device", "RTX 4090", "--ram", "64GiB"], "en") == 0
+
+
+def test_cpu_is_an_option_of_every_engine_that_runs_there(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("inspect", "gpt-oss-20b", "--memory", "64GiB", "--cpu", "--engine")
+    assert run([*words, "ollama", "--json"], "en") == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["backend"] == "cpu"
+    assert run([*words, "vllm"], "en") == 2
+    assert "vLLM does not have llama.cpp's --cpu." in capsys.readouterr().err
+    assert run([*words, "all", "--json"], "en") == 0
+    found = {e["engine"]["name"]: e for e in json.loads(capsys.readouterr().out)["engines"]}
+    assert {name: bool(e.get("refusals")) for name, e in found.items()} == {
+        "llama.cpp": False, "Ollama": False, "vLLM": True, "MLX-LM": True,
+    }  # fmt: skip
+
+
+def test_a_refusal_names_the_options_that_were_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ASK, "RTX 5090", "--engine", "ollama", "--kv-type", "q8_0", "--no-mmap"], "en") == 2
+    assert "Ollama does not have llama.cpp's --kv-type, --no-mmap." in capsys.readouterr().err

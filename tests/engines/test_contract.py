@@ -17,6 +17,7 @@ from gyakusan.cli import main
 from gyakusan.core.load import Load
 from gyakusan.engines import registry
 from gyakusan.engines.base import EngineModule
+from gyakusan.errors import GyakusanError
 from gyakusan.models.embedded import embedded
 from gyakusan.planning.select.recommend import Recommendation
 from gyakusan.serving.dry_run import dry_run
@@ -166,3 +167,26 @@ def test_one_inspect_builds_at_most_three_ledgers(name: str, monkeypatch: pytest
     device = "M4 Max 64GB" if name == "MLX-LM" else "RTX 4090"
     main(["inspect", "llama3.1-8b", "--engine", name, "--device", device])
     assert 1 <= len(built) <= 3
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+@pytest.mark.parametrize("device", ["RTX 4090", "2x RTX 3090", "M4 Max 64GB", "cpu"])
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "qwen3.5-4b", "gemma3-12b", "qwen3-30b-a3b"])
+def test_the_figure_of_every_line_lies_within_its_interval(name: str, device: str, model: str) -> None:
+    """Empty, full and overfull machines."""
+    for load in (Load(1, 2048), Load(4, 32768), Load(64, 8192)):
+        for images in (None, True):
+            try:
+                asked = api.deployment(
+                    model,
+                    load=load,
+                    device=device,
+                    memory="32GiB" if device == "cpu" else None,
+                    server=name,
+                    images=images,
+                )
+                found = asked.ledger
+            except GyakusanError:
+                continue
+            outside = [x for a in found.accounts for x in a.lines if not x.least <= x.bytes <= x.greatest]
+            assert outside == [], (load, images)

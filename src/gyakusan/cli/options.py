@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypedDict
 
 from cyclopts import Parameter, Token, convert
@@ -176,6 +176,12 @@ class Server:
     repack: Annotated[bool, Parameter(help=_("Repack weights for this CPU."))] = True
     cpu: Annotated[bool, Parameter(help=_("Run on the CPU even if there is a GPU."), negative="")] = False
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that say something else than the defaults."""
+        changed = [f for f in fields(self) if getattr(self, f.name) != f.default]
+        return tuple(("--no-" if f.default is True else "--") + f.name.replace("_", "-") for f in changed)
+
     def changes(self) -> dict[str, Any]:
         """What differs from the defaults, as fields of the engine's Settings."""
         out: dict[str, Any] = {
@@ -209,17 +215,25 @@ class Which:
     ] = ()
 
     def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
-        """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone."""
+        """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone.
+
+        --cpu is of every engine that has a backend to choose; another one refuses it in company, too.
+        """
         if name == DEFAULT:
             self._check_twice(server)
             return server.changes()
-        if server != Server() and alone:
+        from gyakusan.engines.registry import engine
+
+        cpu = server.cpu and any(f.name == "backend" for f in fields(engine(name).Settings))
+        refused = [] if not server.cpu or cpu else ["--cpu"]
+        if alone:
+            refused += [o for o in server.given if o != "--cpu"]
+        if refused:
             raise BadSetting(
-                "{name} does not have llama.cpp's settings.",
-                name=name,
-                mend="Write --set name=value, e.g. --set kv_cache_type=q8_0.",
-            )
-        return {}
+                "{name} does not have llama.cpp's {options}.", name=name, options=", ".join(refused),
+                mend="Write --set name=value, e.g. --set kv_cache_type=q8_0." if refused != ["--cpu"] else None,
+            )  # fmt: skip
+        return {"backend": "cpu"} if cpu else {}
 
     def _check_twice(self, server: Server) -> None:
         """Raise BadSetting where an option and --set say different things of one setting."""

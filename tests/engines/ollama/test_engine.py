@@ -222,3 +222,13 @@ def test_versions_have_their_llamacpp() -> None:
     ]
     with pytest.raises(BadSetting, match="version cannot be"):
         check(Settings(1, version="newest"))
+
+
+def test_what_is_kept_free_lies_within_its_interval() -> None:
+    """Where the card is full, no more is left than beside the others' most."""
+    machine, load = machines.parse("RTX 4090"), Load(64, 8192)
+    model = models.load("gpt-oss-20b")
+    chosen = ollama.settings(model, load, machine)
+    (line,) = (x for x in ollama.ledger(model, load, machine, chosen).accounts[0].lines if x.part == "overhead.margin")
+    assert chosen.split
+    assert 0 <= line.bytes <= line.greatest < chosen.fit_target

@@ -37,3 +37,15 @@ def test_a_family_that_leaves_nothing_has_an_option_as_way_out() -> None:
     """llama2 is known, and too old to be proposed."""
     answer = recommend(parse_request({"device": "RTX 4090", "families": "llama2"}))
     assert "--families all" in [w.options for w in no_plan(answer).ways]
+
+
+def test_a_family_is_how_names_begin_whatever_the_architecture() -> None:
+    """sarashina2.2 is of llama's architecture, and no Llama."""
+    table = load()
+    every = set(range(len(table.models)))
+    llamas = {i for i in every if table.models[i].name.startswith("llama")}
+    assert any(i not in llamas and table.models[i].facts["model"]["architecture"] == "llama" for i in every)
+    for asked, kept in (("families", llamas), ("without", every - llamas)):
+        _, excluded = select_models(parse_request({"device": "RTX 4090", asked: "llama"}), table)
+        said = ("another model family was requested", "its family is left out (--without)")
+        assert {e.name for e in excluded if e.reason.template in said} == {table.models[i].name for i in every - kept}

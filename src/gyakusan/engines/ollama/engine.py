@@ -234,12 +234,11 @@ def _with_margin(account: Account, s: Settings) -> Account:
         return account
     reason = say("kept free by llama.cpp's --fit")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
-    size = high = s.fit_target
-    if (
-        s.split and account.device.usable is not None
-    ):  # the layers were chosen so that this much is left, or what there is
-        size, high = (max(0, min(size, account.device.usable - int(x) - 1)) for x in (account.total, account.high))
-    margin = Line("overhead.margin", size, "derived", reason, formula, low=0, high=high)
+    size = s.fit_target
+    if s.split and account.device.usable is not None:
+        # the layers were chosen so that this much is left, or what there is where the others take their most: no more is sure
+        size = max(0, min(size, account.device.usable - int(account.high) - 1))
+    margin = Line("overhead.margin", size, "derived", reason, formula, low=0, high=size)
     return structs.replace(account, lines=(*account.lines, margin))
 
 

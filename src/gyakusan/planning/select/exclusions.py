@@ -111,8 +111,7 @@ def _has_license(license_: str, wanted: str) -> bool:
 
 
 def _in_family(model: CatalogModel, family: str) -> bool:
-    start = family.casefold()
-    return model.name.casefold().startswith(start) or str(model.facts["model"]["architecture"]).casefold() == start
+    return model.name.casefold().startswith(family.casefold())
 
 
 class Miss(Struct, frozen=True):
