@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -107,29 +109,32 @@ def test_a_number_after_nodes_says_what_was_asked(lab: Path, capsys: pytest.Capt
     assert "Ask it again: gyakusan plan --nodes FILE, with --details N or --command N." in told
 
 
-def test_who_serves_a_plan_of_several_computers_is_told_what_to_type_on_each(
-    lab: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "words", [["serve", "1", "--dry-run"], ["get", "1"], ["export", "1", "--to", "systemd"]], ids=lambda w: w[0]
+)
+def test_a_number_of_a_plan_over_computers_says_what_prints_the_commands_of_each(
+    lab: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    lines = printed(capsys, "--nodes", lab, *ASKED, "--command", "1").splitlines()
-    typed = [f"{name.removeprefix('# ')}: {command}" for name, command in zip(lines[::2], lines[1::2], strict=True)]
-    assert len(typed) >= 2
+    lines = printed(capsys, "--nodes", lab, *ASKED, "--command", "1")
     capsys.readouterr()
-    assert main(["serve", "1", "--dry-run", "--lang", "en"]) == 2
+    assert main([*words, "--lang", "en"]) == 2
     told = capsys.readouterr().err
-    assert "Plan 1 of the last answer is over several computers." in told
-    assert f"Type on each, in this order - {'; '.join(typed)}" in told
+    assert "Plan 1 of the last answer is for " in told
+    found = re.search(
+        r"a line for each command: gyakusan (.+) - what else to do: gyakusan (.+ --details 1)$", told.strip()
+    )
+    assert found is not None, told
+    assert main([*shlex.split(found[1]), "--lang", "en"]) == 0
+    assert capsys.readouterr().out == lines
+    assert main([*shlex.split(found[2]), "--lang", "en"]) == 0
 
 
-def test_who_serves_a_plan_of_one_of_several_computers_is_told_which(
-    lab: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = ("--nodes", lab, "--model", "gpt-oss-20b")
-    answer = gyakusan.plan(nodes=lab, model="gpt-oss-20b")
-    alone = next(n for n, layout in enumerate(answer.layouts, 1) if layout.form == "alone")
-    name, command = printed(capsys, *asked, "--command", str(alone)).splitlines()
-    capsys.readouterr()
-    assert main(["serve", str(alone), "--dry-run", "--lang", "en"]) == 2
-    assert f"Type there - {name.removeprefix('# ')}: {command}" in capsys.readouterr().err
+def test_a_plan_that_an_answer_over_computers_lacks_is_said(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "--nodes", lab, *ASKED)
+    assert main(["serve", "99", "--lang", "en"]) == 2
+    told = capsys.readouterr().err
+    assert "The last answer has no plan 99. Its plans are 1 to " in told
+    assert "gyakusan plan --nodes" in told
 
 
 def test_what_is_done_once_a_server_listens(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:

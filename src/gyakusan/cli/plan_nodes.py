@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from gyakusan.show.report import Report
 
 
+_VALUED = ("--details", "--command", "--svg", "--png", "--html")
+_BARE = ("--json", "--all-flags")
+"""Options that choose the form of an answer: with a value, and without."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -51,7 +56,7 @@ def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, f
             mend="Leave out all but --details, --command, --all-flags, --json, --svg, --png and --html.",
         )
     found = plan_nodes(parse_request(values), *nodes_of(spread.nodes, spread.link))
-    saved.keep_nodes([_typed(found, n) for n in range(1, len(found.layouts) + 1)])
+    saved.keep_nodes(_question(), [[node.name for node in layout.nodes] for layout in found.layouts])
     number = use.number if found.layouts else None
     if number is not None and not 1 <= number <= len(found.layouts):
         raise BadSetting(
@@ -95,11 +100,20 @@ def _commands(found: NodesAnswer, number: int, use: Use, output: Output) -> None
         write_generated(f"# {start.node.name}\n{shell_line(start.server)}\n")
 
 
-def _typed(found: NodesAnswer, number: int) -> list[tuple[str, str]]:
-    """Return the computers of a layout with what is typed on each, nothing where an address lacks."""
-    from gyakusan.engines.service_files import shell_line
+def _question() -> str:
+    """Return the command that was typed, without the form of its answer."""
+    from gyakusan.cli.typed import typed
+    from gyakusan.doors.shell import shell_words
 
-    return [(s.node.name, shell_line(s.server)) for s in _started(found, number, Use(), needed=False)]
+    kept: list[str] = []
+    words = iter(typed())
+    for word in words:
+        name, mark, _value = word.partition("=")
+        if name in _VALUED:
+            _ = mark or next(words, "")
+        elif name not in _BARE:
+            kept.append(word)
+    return shell_words(("gyakusan", *kept))
 
 
 def _started(found: NodesAnswer, number: int, use: Use, *, needed: bool) -> tuple[Start, ...]:

@@ -117,14 +117,14 @@ def forget() -> None:
         last_path().unlink(missing_ok=True)
 
 
-def keep_nodes(typed: Sequence[Sequence[tuple[str, str]]] = ()) -> None:
+def keep_nodes(asked: str, computers: Sequence[Sequence[str]]) -> None:
     """Keep that nodes were asked about last: the plans of their answer are of several computers, which have no number alone.
 
-    typed: of each plan the computers with what is typed on them, () where an address lacks
+    asked: the question as it was typed, without a form of its answer; computers: names of those of each plan
     """
     try:
         state().mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(last_path(), json.dumps({"saved": _NODES, "typed": typed}))
+        write_private(last_path(), json.dumps({"saved": _NODES, "asked": asked, "computers": computers}))
     except (OSError, ValueError):
         forget()
 
@@ -173,22 +173,22 @@ def _of_nodes() -> dict[str, Any]:
 
 
 def check_alone(number: int) -> None:
-    """Raise BadSetting for a plan over several computers, with what is typed on each."""
+    """Raise BadSetting for a plan of an answer over several computers, with the commands that print what is typed on each."""
+    found = _of_nodes()
     try:
-        typed = [(str(name), str(command)) for name, command in _of_nodes()["typed"][number - 1]]
-    except (KeyError, IndexError, TypeError, ValueError):
+        asked, computers = str(found["asked"]), [[str(name) for name in names] for names in found["computers"]]
+    except (KeyError, TypeError):
         return
-    if not typed:
-        return
-    commands = "; ".join(f"{name}: {command}" for name, command in typed)
-    if len(typed) == 1:
+    if number > len(computers):
         raise BadSetting(
-            "Plan {number} of the last answer is for one of several computers.",
-            number=number, commands=commands, mend="Type there - {commands}",
+            "The last answer has no plan {number}.", number=number, count=len(computers), command=asked,
+            mend="Its plans are 1 to {count}: {command}",
         )  # fmt: skip
     raise BadSetting(
-        "Plan {number} of the last answer is over several computers.",
-        number=number, commands=commands, mend="Type on each, in this order - {commands}",
+        "Plan {number} of the last answer is for {computers}, each with commands of its own.",
+        number=number, computers=", ".join(computers[number - 1]), command=f"{asked} --command {number}",
+        details=f"{asked} --details {number}",
+        mend="What to type on each, a line for each command: {command} - what else to do: {details}",
     )  # fmt: skip
 
 
