@@ -39,6 +39,10 @@ MISTAKES = {
     ("inspect", "a", "--contxt", "3"): (
         "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
     ),
+    ("get", "1", "--lan"): (
+        "There is no option --lan. --lan belongs to gyakusan plan and gyakusan export; gyakusan serve has --host 0.0.0.0."
+        " See `gyakusan get --help`."
+    ),
     ("serve", "1", "--lan"): "There is no option --lan. Did you mean --host 0.0.0.0? See `gyakusan serve --help`.",
     ("inspect", "a", "--server", "vllm"): (
         "There is no option --server. Did you mean --engine? See `gyakusan inspect --help`."

@@ -168,6 +168,11 @@ def _options(error: UnknownOptionError) -> list[str]:
 def _or_option(name: str, error: UnknownOptionError, mend: Message) -> Message:
     """What another command calls by this name, else what is spelt alike."""
     known, meant = _options(error), SYNONYMS.get(name, "")
+    if name == "--lan" and meant not in known:
+        return say(
+            "--lan belongs to gyakusan plan and gyakusan export; gyakusan serve has --host 0.0.0.0. {otherwise}",
+            otherwise=mend,
+        )
     if meant not in known:
         return _or_near(name, known, mend)
     command = " ".join(error.command_chain or ())
