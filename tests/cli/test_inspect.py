@@ -126,3 +126,29 @@ def test_nothing_is_said_of_ram_where_all_is_on_the_card(capsys: pytest.CaptureF
     out = capsys.readouterr().out
     assert "of them in RAM" not in out
     assert "for the RAM" not in out
+
+
+def test_vllm_counts_what_the_plan_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text only, said so; --images counts what reads them, and what vLLM measures of the largest."""
+    words = (
+        "inspect",
+        "qwen3.5-4b",
+        "--quant",
+        "AWQ",
+        "--users",
+        "4",
+        "--context",
+        "8192",
+        "--engine",
+        "vllm",
+        "--json",
+    )
+    fits = {}
+    for images in (False, True):
+        main([*words, "--device", "RTX 3060 12GB", *(["--images"] if images else [])])
+        found = json.loads(capsys.readouterr().out)
+        parts = {line["part"] for device in found["devices"] for line in device["lines"]}
+        assert ({"weights.projector", "compute.projector"} <= parts) is images
+        assert any("--language-model-only" in note for note in found["notes"]) is not images
+        fits[images] = found["fits"]
+    assert fits == {False: True, True: "unsure"}

@@ -175,3 +175,13 @@ def test_what_nobody_thought_of_is_a_problem(monkeypatch: pytest.MonkeyPatch) ->
     answer = client.get("/api/v1/devices")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "ZeroDivisionError" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [("prompt=-1", 400), ("prompt=9000", 400), ("prompt=500", 200), ("lang=xx", 404), ("lang=ja", 200), ("lang=", 200)],
+)
+def test_a_map_refuses_what_inspect_refuses(client: TestClient, words: str, status: int) -> None:
+    for name in ("inspect", "memory-map"):
+        answer = client.get(f"/api/v1/{name}?model=gpt-oss-20b&device=RTX+4090&context=8192&{words}")
+        assert answer.status_code == status, answer.text[:300]

@@ -82,7 +82,7 @@ def _deployment(
     settings = which.settings(name, server, alone)
     return api.deployment(
         model, quantization=quant, load=people.starting_load, **where.named, settings=settings, pairs=which.pairs,
-        server=name, offline=offline, images=images or None,
+        server=name, offline=offline, images=images,
     )  # fmt: skip
 
 

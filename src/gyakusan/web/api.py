@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gyakusan.documents.writer import written
-from gyakusan.errors import GyakusanError, UnknownName
-from gyakusan.text import Language
+from gyakusan.errors import GyakusanError, UnknownName, unknown
+from gyakusan.message import say
+from gyakusan.text import LANGUAGES, Language
 from gyakusan.web.control import seen
 from gyakusan.web.openapi import PATH, PROBLEM, document
 from gyakusan.web.problems import Broken, problem_of
@@ -45,8 +46,16 @@ async def _answer(route: ApiRoute, request: Request) -> Response:
 
 
 def _text(route: ApiRoute, pairs: list[tuple[str, str]], language: Language, see: See) -> bytes:
+    _check_language(pairs)
     with see():
         return written(route.ask(read(route.query, pairs)), language, indent=None).encode()
+
+
+def _check_language(pairs: list[tuple[str, str]]) -> None:
+    """Raise UnknownName for a language that no answer is written in; an empty one is none."""
+    for name, value in pairs:
+        if name == "lang" and value.strip() and value not in LANGUAGES:
+            raise unknown(say("language"), value, LANGUAGES, choices=True)
 
 
 def with_tag(request: Request, body: bytes, kind: str = "application/json") -> Response:

@@ -149,3 +149,9 @@ def test_how_digits_are_grouped_is_said(text: str) -> None:
 def test_a_yen_has_no_rate() -> None:
     with pytest.raises(BadQuantity, match="one yen"):
         parse_rate("jpy=2")
+
+
+@pytest.mark.parametrize("text", ["0JPY", "10000000000000JPY", "９９９９９９９９９９兆円"])
+def test_the_range_of_amounts_is_named(text: str) -> None:
+    with pytest.raises(BadQuantity, match="Give an amount above 0 and below 10,000,000,000,000"):
+        parse_money(text)

@@ -20,7 +20,7 @@ from gyakusan.engines.vllm.settings import Settings, check
 from gyakusan.engines.vllm.weights import prediction_layers, stored
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
-from gyakusan.units import GIB
+from gyakusan.units import GIB, format_bytes
 
 TOWER_MORE = 1.5
 """High end of an encoder's weights over its published projector: Qwen3.5-2B loaded 4.55 GiB where 4.25 are counted."""
@@ -226,6 +226,9 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
                 quantization=model.quantization,
             )
         )
+    if unread := _images_left_out(model, settings):
+        size = format_bytes(unread)
+        notes.append(say("Without what reads images, {size} (--language-model-only): --images counts it.", size=size))
     if model.checkpoint is not None and model.checkpoint.encoders and not model.checkpoint.tensors:
         notes.append(say("Vision and audio weights are estimated from the config."))
     if machine.gpus and machine.gpus[0].kind != "unified" and (machine.host is None or machine.host.memory is None):
@@ -273,6 +276,17 @@ def _experts_and_copies(model: Model, machine: Machine, settings: Settings, smal
             n=ranks, tokens=f"{int(kept) * ranks:,}",
         ),
     ]  # fmt: skip
+
+
+def _images_left_out(model: Model, settings: Settings) -> int:
+    """Return the part that reads images of a model of the catalogue, which is served text only, 0 = none or counted [B]."""
+    if not model.catalogue_name or vision.sees(model, settings):
+        return 0
+    from gyakusan.catalog.models import find
+    from gyakusan.catalog.projectors import unquantized_projector
+
+    found = unquantized_projector(find(model.catalogue_name))
+    return 0 if found is None else found.bytes
 
 
 def _scarce(gpu: Device, settings: Settings) -> bool:

@@ -24,6 +24,8 @@ _WORDS = {
     "EUR": ("€", "ユーロ", "EURO", "EUROS"),
     "CHF": ("フラン", "スイスフラン", "FRANCS", "SFR"),
 }
+MOST = 1e13
+"""Amounts are below it, in any currency: more is a typing error."""
 _SIGNS = {word: currency for currency, words in _WORDS.items() for word in words}
 _AMOUNT = re.compile(
     rf"\s*([^\d\s.,+-]*?)\s*([+-]?[\d{KANJI}][\d,_.{KANJI}]*)\s*([km])?\s*([^\d\s.,]*)\s*",
@@ -103,10 +105,11 @@ def parse_money(text: str, currency: str = "") -> Money:
     if not currency:
         raise BadQuantity("{text} has no currency.", text=quoted(text, 40), mend="Write e.g. 1000000JPY or 3000USD.")
     amount = number * _MULTIPLES[(match[3] or "").lower()]
-    if not 0 < amount < 1e13:
+    if not 0 < amount < MOST:
         raise BadQuantity(
-            "{text} is outside the range of amounts.", text=quoted(text, 40), mend="Give an amount above 0."
-        )
+            "{text} is outside the range of amounts.", text=quoted(text, 40), most=f"{MOST:,.0f}",
+            mend="Give an amount above 0 and below {most}.",
+        )  # fmt: skip
     return Money(amount, parse_currency(currency))
 
 
