@@ -17,6 +17,7 @@ from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.device_names import short_device_name
 from gyakusan.show.amounts import amount_words
+from gyakusan.show.source_words import product_words, source_words
 from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_count
 
@@ -234,8 +235,10 @@ def _said(source: str) -> Message:
     """A source is quoted as it stands, if it is no sentence of ours."""
     words = next((w for w in PRICE_SOURCE_TEXTS if source.endswith(w)), None)
     if words is not None:
-        return Message("{product}{source}", {"product": source.removesuffix(words), "source": Message(words)})
-    return Message(RECALLED_TEXTS[0]) if source == RECALLED else Message("{source}", {"source": source})
+        product = source.removesuffix(words).removesuffix(": ")
+        facts = {"product": product_words(product), "source": Message(words)}
+        return Message("{product}: {source}" if product else "{source}", facts)
+    return Message(RECALLED_TEXTS[0]) if source == RECALLED else source_words(source)
 
 
 def _value(value: Any) -> Words:
