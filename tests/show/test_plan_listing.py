@@ -60,3 +60,14 @@ def test_the_speed_stands_in_the_row_of_a_narrow_screen(answer, language: Langua
     numbers = [m[1] for line in text.splitlines() if (m := re.match(r" *(\d+)  ", line))]
     assert len(numbers) == len(set(numbers)), "a row is printed once"
     assert {"en": "tokens/s", "ja": "トークン/秒"}[language] in text.strip("\n").splitlines()[1]
+
+
+def test_a_row_with_a_cache_in_8_bits_is_marked() -> None:
+    rows, told = listed_rows(OWNED), text_of(*listing(OWNED), width=120)
+    assert {row["kv_type"] for row in rows} <= {"f16", "q8_0"}
+    small = recommend(parse_request({"device": "RTX 4090", "model": "qwen3-8b", "kv": "q8_0", "engines": "llama.cpp"}))
+    text = text_of(*listing(small), width=120)
+    assert [row["kv_type"] for row in listed_rows(small)] == ["q8_0"] * len(listed_rows(small))
+    assert f"{listed_rows(small)[0]['quantization']}*" in text
+    assert "* with a KV cache in 8 bits (--kv-type q8_0)" in " ".join(text.split())
+    assert ("with a KV cache in 8 bits" in " ".join(told.split())) is any(r["kv_type"] == "q8_0" for r in rows)

@@ -131,3 +131,11 @@ def test_a_cache_in_8_bits_is_said(server: str, kind: str) -> None:
     found = recommend(parse_request(asked), columns=small(("qwen3-8b",)))
     assert found.plans
     assert ("KV cache in 8 bits" in [str(i) for i in notes(found)[0].items]) is (kind == "q8_0")
+
+
+def test_a_cache_in_8_bits_stands_beside_the_files_where_notes_are_cut() -> None:
+    """It was cut, and `inspect` without it said that the plan does not fit."""
+    found = recommend(parse_request({"budget": "1000000JPY", "kv": "q8_0", "engines": "llama.cpp"}))
+    assert found.plans
+    for note, plan in zip(notes(found, 3), found.plans, strict=True):
+        assert f"{plan.quantization} with KV cache in 8 bits" in [str(i) for i in note.items]

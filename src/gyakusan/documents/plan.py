@@ -283,8 +283,7 @@ def recommendation(
     everything: bool = False,
 ) -> RecommendationJson:
     """Return an answer, and what was asked for besides."""
-    metric = answer.request.workload.quality_metric
-    frontier = tuple(candidate_row(answer.grid, i, metric) for i in plan_list(answer).rows) if everything else UNSET
+    frontier = tuple(candidate_row(answer, i) for i in plan_list(answer).rows) if everything else UNSET
     more = tuple(ChangeJson(c.change, None if c.plan is None else plan(c.plan)) for c in changes)
     limits = tuple(CapacityJson(p.plan.name, p.limits.context, p.limits.users, p.limits.trained) for p in capacities)
     return RecommendationJson(

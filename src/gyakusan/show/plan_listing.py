@@ -21,17 +21,19 @@ from gyakusan.units import GIB
 
 MANY = 3
 """From so many models on, a reason is written once, and the models are counted."""
+CACHE_SIGN = "*"
+"""Stands behind the files of a row whose KV cache has 8 bits."""
 NAMED = 12
 """Models that are named beside a reason."""
 
 
 def listing(answer: Recommendation) -> Tree:
-    """Return everything that nothing beats in quality, speed of the answer and price, then what was left out, with reasons."""
+    """Return everything that nothing beats in `compared_figures`, then what was left out, with reasons."""
     rows = listed_candidates(answer)
     doubt = () if plan_list(answer).surely or not rows else (Text(say("They may not fit at the high end of doubt.")),)
     parts: tuple[Part, ...] = (
         Pause(),
-        Title(say("Nothing beats these in quality, speed of the answer and price at once ({n}):", n=len(rows))),
+        Title(say("Nothing beats these in price and the low ends of quality and answer speed ({n}):", n=len(rows))),
         Table(
             _columns(answer),
             tuple(_candidate(answer, row) for row in rows),
@@ -39,12 +41,21 @@ def listing(answer: Recommendation) -> Tree:
             first=len(answer.plans) + 1,
             grouped=True,
         ),
+        *_cache_note(answer, rows),
         *doubt,
     )
     if rows and answer.plans:
         parts += (Next((whole(f"gyakusan plan --details {len(answer.plans) + 1}"),)),)
     left = Title(say("Left out: {n} models", n=f"{len(answer.excluded):,}"))
     return (*parts, Pause(), left, *_reasons(answer.excluded))
+
+
+def _cache_note(answer: Recommendation, rows: Sequence[int]) -> Iterator[Text]:
+    """Yield what the sign behind files says, where a row has it."""
+    if any(candidate_row(answer, row)["kv_type"] == "q8_0" for row in rows):
+        yield Text(
+            say("{sign} with a KV cache in 8 bits (--kv-type q8_0), which counts a little less", sign=CACHE_SIGN)
+        )
 
 
 def _columns(answer: Recommendation) -> tuple[Column, ...]:
@@ -61,16 +72,17 @@ def _columns(answer: Recommendation) -> tuple[Column, ...]:
 
 def _candidate(answer: Recommendation, index: int) -> tuple[Words, ...]:
     """Return one row: what runs, its tokens/s, those of the answer beside thinking, and what they cost."""
-    row = candidate_row(answer.grid, index, answer.request.workload.quality_metric)
+    row = candidate_row(answer, index)
+    files = row["quantization"] + (CACHE_SIGN if row["kv_type"] == "q8_0" else "")
     visible = float(answer.grid.cells.expected_visible_tokens_per_s[index])
     speeds = tuple("?" if x is None or not isfinite(x) else short(x) for x in (row["tokens_per_second"], visible))
     first: Words = "?" if row["first_token"] is None else duration(row["first_token"])
     cells = answer.grid.cells  # the row is rounded already: what is rounded twice shows another figure than the plan
     points = quality(Score(float(cells.quality[index]), float(cells.error[index])))
     if answer.request.owned:
-        return row["model"], row["quantization"], row["engine"], *speeds, first, points, f"{row['total'] / GIB:.1f}"
+        return row["model"], files, row["engine"], *speeds, first, points, f"{row['total'] / GIB:.1f}"
     price = amounts(answer).figure(row["price_jpy"])
-    return row["model"], whole(brief(row["machine"])), row["quantization"], *speeds, points, price
+    return row["model"], whole(brief(row["machine"])), files, *speeds, points, price
 
 
 def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:
@@ -102,7 +114,7 @@ def _replaced(excluded: Sequence[Excluded]) -> Section:
 
 def comma_separated(answer: Recommendation) -> str:
     """Return everything that nothing beats, as CSV."""
-    rows = [candidate_row(answer.grid, i, answer.request.workload.quality_metric) for i in plan_list(answer).rows]
+    rows = [candidate_row(answer, i) for i in plan_list(answer).rows]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
     writer.writeheader()

@@ -81,10 +81,10 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
     elif spare is not None and is_tight(plan) and not plan.in_ram:  # what is in RAM leaves the GPU full
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
+    yield from _files(plan, owned=owned)
     if plan.artifact is None and plan.preparation:
         yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
-        yield plan.quantization
         yield from _thinking(plan, first=False, in_table=True)
         yield from _bought(answer, plan)
     yield from _beside(plan)
@@ -100,6 +100,18 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
         yield say("has MTP, gain not known")
+
+
+def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:
+    """Yield the files where the table may lack them, with a smaller cache: without it `inspect` says that they do not fit.
+
+    It comes before what may be cut.
+    """
+    if plan.small_cache:
+        small = say("KV cache in 8 bits")
+        yield small if owned else say("{files} with {cache}", files=plan.quantization, cache=small)
+    elif not owned:
+        yield plan.quantization
 
 
 def beforehand(plan: Plan) -> Iterator[Message]:
@@ -226,7 +238,7 @@ def converted_words(item: PriceItem) -> Message:
 
 
 def _beside(plan: Plan) -> Iterator[Words]:
-    """Yield what is in RAM, what is loaded beside the weights, copies, a smaller cache."""
+    """Yield what is in RAM, what is loaded beside the weights, copies."""
     if plan.in_ram == "experts":
         yield say("{n} blocks of experts in RAM", n=plan.blocks_in_ram)
     elif plan.in_ram:
@@ -238,8 +250,6 @@ def _beside(plan: Plan) -> Iterator[Words]:
         yield say("no key: this computer only")
     if plan.replicas > 1:
         yield say("{n} copies, each for its share of the people", n=plan.replicas)
-    if plan.small_cache:
-        yield say("KV cache in 8 bits")
 
 
 def _thinking(plan: Plan, *, first: bool, in_table: bool = False) -> Iterator[Words]:

@@ -47,7 +47,7 @@ def of_plans(answer: Recommendation) -> Iterator[Spot]:
             yield _pick(answer, plan, number, across)
     left, least = MOST, min((float(p.score.value) for p in answer.plans), default=0.0) - BELOW
     for index in plan_list(answer).rows:
-        row = candidate_row(answer.grid, index, answer.request.workload.quality_metric)
+        row = candidate_row(answer, index)
         across = _across(answer, row["total"], row["price_jpy"])
         key = (row["model"], row["machine"])
         if key in seen or across is None or not left or row["quality"] < least:

@@ -101,7 +101,7 @@ def test_brute_force_agrees(device: str) -> None:
     machine, grid = found.grid.offers[0].machine, found.grid
     mine = {
         (r["model"], r["quantization"], r["engine"]): r
-        for r in (candidate_row(grid, i) for i in np.flatnonzero(grid.cells.kv == 0))
+        for r in (candidate_row(found, i) for i in np.flatnonzero(grid.cells.kv == 0))
     }
     theirs = {}
     for name in grid.engines:
@@ -214,7 +214,7 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
     machine, grid = found.grid.offers[0].machine, found.grid
     assert len(grid.cells)
     for place in range(0, len(grid.cells), 7):
-        mine = candidate_row(grid, place)
+        mine = candidate_row(found, place)
         table = grid.columns.of_engine(mine["engine"])
         base, kind = table.name[int(grid.cells.row[place])], asked.cache_types[int(grid.cells.kv[place])]
         whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), kind)

@@ -19,7 +19,7 @@ MAX_ROUNDS = 8
 class PlanList(Struct, frozen=True):
     """Candidates that nothing beats of those that hold by the engine's own ledger.
 
-    rows: their places in the sweep, best first
+    rows: their places in the sweep, by falling careful quality, whatever their model: `listed_candidates` has another order
     surely: they fit at the high end of doubt; False where nothing does
     """
 
@@ -36,7 +36,11 @@ def plan_list(answer: Recommendation) -> PlanList:
 
 
 def listed_candidates(answer: Recommendation) -> tuple[int, ...]:
-    """Return the candidates of the list in the order of their numbers; those of one model stand together."""
+    """Return the candidates of the list in the order of their numbers: by falling careful quality, each model together.
+
+    A model stands where its best candidate does, and its other candidates follow it, so numbers are not those of
+    `PlanList.rows`.
+    """
     found, models = plan_list(answer).rows, answer.grid.models
     order: dict[int, int] = {}
     for i in found:
@@ -45,12 +49,11 @@ def listed_candidates(answer: Recommendation) -> tuple[int, ...]:
 
 
 def listed_rows(answer: Recommendation) -> tuple[CandidateRow, ...]:
-    """Return what nothing beats in quality, speed and price, the best model first, and of each model the fastest first.
+    """Return what nothing beats in quality, speed and price, see `compared_figures`, in the order of `listed_candidates`.
 
     The first row has the number behind the last plan of the answer.
     """
-    metric = answer.request.workload.quality_metric
-    return tuple(candidate_row(answer.grid, i, metric) for i in listed_candidates(answer))
+    return tuple(candidate_row(answer, i) for i in listed_candidates(answer))
 
 
 def listed_plan(answer: Recommendation, number: int) -> Plan | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gyakusan.core.arrays import FloatArray
 from gyakusan.planning.evaluate.pareto import pareto_frontier
-from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
+from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.select.recommendation import Recommendation
 
 
@@ -18,6 +18,7 @@ class CandidateRow(TypedDict):
 
     model: its name
     quantization: as the engine names it
+    kv_type: of the KV cache, as `--kv-type` takes it: f16 or q8_0
     engine: its name
     machine: its name
     reasoning: on or off
@@ -34,6 +35,7 @@ class CandidateRow(TypedDict):
 
     model: str
     quantization: str
+    kv_type: str
     engine: str
     machine: str
     reasoning: str
@@ -61,12 +63,16 @@ def pareto_candidates(recommendation: Recommendation, without: Collection[int] =
 
 
 def compared_figures(cells: CandidateColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return careful quality [points], speed [tokens/s] and price [JPY]; a smaller cache counts in the speed alone."""
+    """Return careful quality [points], careful speed of the answer [tokens/s] and price [JPY]: what `plan --all` compares.
+
+    A smaller cache counts in the speed alone. Printed figures are the centres, so these may beat each other there.
+    """
     return np.round(cells.quality - cells.error, 9), cells.weighed_tokens_per_s, cells.price
 
 
-def candidate_row(result: SweepResult, index: int, metric: str = "overall") -> CandidateRow:
-    """Return one candidate as plain values. metric: which quality ranks, for what it rests on."""
+def candidate_row(answer: Recommendation, index: int) -> CandidateRow:
+    """Return one candidate of an answer as plain values."""
+    result, request = answer.grid, answer.request
     cells = result.cells
     engine = result.engines[int(cells.engine[index])]
     table, row = result.columns.of_engine(engine), int(cells.row[index])
@@ -75,6 +81,7 @@ def candidate_row(result: SweepResult, index: int, metric: str = "overall") -> C
     return {
         "model": model.name,
         "quantization": table.name[row],
+        "kv_type": request.cache_types[int(cells.kv[index])].lower(),
         "engine": engine,
         "machine": option.machine.name,
         "reasoning": mode.mode,
@@ -85,7 +92,7 @@ def candidate_row(result: SweepResult, index: int, metric: str = "overall") -> C
         "first_token": _known(cells.ttft[index]),
         "quality": round(float(cells.quality[index]), 1),
         "quality_error": round(float(cells.error[index]), 1),
-        "quality_basis": mode.basis_of(metric),
+        "quality_basis": mode.basis_of(request.workload.quality_metric),
         "price_jpy": None if option.price is None else round(option.price),
     }
 
