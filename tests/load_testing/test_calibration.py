@@ -14,12 +14,13 @@ from tests.fakes.fake_load_server import FakeChat, serving
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
+from gyakusan.errors import ServerError
 from gyakusan.learning import known
 from gyakusan.load_testing import calibration
 from gyakusan.load_testing.calibration import Onlooker, calibrate
 from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult
-from gyakusan.load_testing.workload import Shape, Step
+from gyakusan.load_testing.workload import Limits, Shape, Step
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,8 @@ def fake_server(fake: FakeChat) -> Callable[..., object]:
 
         def __init__(self) -> None:
             self.url = f"{fake.url}/v1"
+
+        def check(self) -> None: ...
 
     class Servers:
         @staticmethod
@@ -116,3 +119,26 @@ def test_a_crowded_ram_is_not_learned_from(monkeypatch: pytest.MonkeyPatch) -> N
     assert (ram.quantity, ram.measured) == ("bandwidth", 11e9)
     assert ram.now == ram.predicted
     assert known.bandwidth(found.machine.processor) is None
+
+
+def test_a_server_that_ended_is_named_rather_than_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it was measured: "Nobody listens" would send people to a port that they never chose."""
+
+    class Dead:
+        url, key, alive = "http://127.0.0.1:1", None, False
+
+        def __enter__(self) -> Dead:
+            return self
+
+        def __exit__(self, *raised: object) -> None: ...
+
+        def check(self) -> None:
+            raise ServerError("The server was killed.")
+
+    def refused(*given: object) -> None:
+        raise ServerError("Nobody listens at {url}.", url=Dead.url)
+
+    monkeypatch.setattr(calibration.Server, "of", lambda *given: Dead())
+    monkeypatch.setattr(calibration, "_loaded", refused)
+    with pytest.raises(ServerError, match=r"The server was killed\."):
+        calibration._measured(None, (), Limits(1.0), Onlooker())  # type: ignore[arg-type]

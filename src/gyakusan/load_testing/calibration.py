@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
+from gyakusan.errors import ServerError
 from gyakusan.learning import known
 from gyakusan.learning.rows import Quantity, Row
 from gyakusan.load_testing.conditions import Conditions, OtherPrograms, busy_cores, observed_with
@@ -44,6 +46,8 @@ FULL_SECONDS, QUICK_SECONDS = 28.0, 9.0
 ROUNDS = 3
 """Times that the loads are measured in turn."""
 RAM_SECONDS = 3.0
+ENDING = 1.0
+"""How long a server whose port is closed may take to be seen as ended. [s]"""
 ASSUMED_RAM = 40e9
 """Bandwidth of RAM that nobody named, where it is compared: two channels of DDR4-2666, of which much is reached. [B/s]"""
 
@@ -166,7 +170,22 @@ def _measured(
 ) -> tuple[BenchResult, float | None]:
     onlooker.on_stage("server")
     with Server.of(asked, ServerOptions(on_progress=onlooker.on_server)) as server:
-        return _loaded(target_of(server.url, server.key), loads, limits, onlooker)
+        try:
+            found = _loaded(target_of(server.url, server.key), loads, limits, onlooker)
+        except ServerError:
+            _check_running(server)
+            raise
+        if not found[0].interrupted:
+            server.check()
+        return found
+
+
+def _check_running(server: Server[Any, Any]) -> None:
+    """Raise ServerError with how our own server ended, if it did: its port says only that nobody listens."""
+    until = time.monotonic() + ENDING
+    while server.alive and time.monotonic() < until:
+        time.sleep(0.05)
+    server.check()
 
 
 def _loaded(
