@@ -108,8 +108,10 @@ def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:
     It comes before what may be cut.
     """
     if plan.small_cache:
-        small = say("KV cache in 8 bits")
-        yield small if owned else say("{files} with {cache}", files=plan.quantization, cache=small)
+        if owned:
+            yield say("KV cache in 8 bits")
+        else:
+            yield say("{files} with KV cache in 8 bits", files=plan.quantization)
     elif not owned:
         yield plan.quantization
 
