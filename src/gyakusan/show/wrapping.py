@@ -31,11 +31,13 @@ _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 _COUNTER = "[一-龠]+|[ァ-ヺー]+(?:/[一-龠]+)?"
 """What is counted, behind a number: 枚, 人, トークン/秒."""
+_TIME = r"\d[\d,]*(?:時間|分)\d{1,2}[分秒]"
+"""A time of two units."""
 _JAPANESE = (
     r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
-    r"|\d[\d,]*(?:時間|分)\d{1,2}[分秒]"
+    rf"|{_TIME}"
     rf"|[<≤]?\d[\d,.]*[秒倍分]? - \d[\d,.]*(?:{_COUNTER})?"
-    rf"|[A-Za-z][\w.+/-]{{0,15}} \d[\d,.]*(?:{_COUNTER})"
+    rf"|[A-Za-z][\w.+/-]{{0,15}} (?:{_TIME}|\d[\d,.]*(?:{_COUNTER}))"
     r"|[A-Za-z]{0,4}[ァ-ヺー]+[A-Za-z][A-Za-z0-9_.]{0,4}(?![A-Za-z0-9_.-])|\d[\d,]*[ァ-ヺー円]+ = \d[\d,.]*円?"
 )
 """A date, a figure with its error, a time of two units, a range, a thing and how many (GPU 2枚), a katakana word and its

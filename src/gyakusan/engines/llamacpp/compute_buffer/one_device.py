@@ -104,11 +104,15 @@ def _before_mixing(model: Model, built: Model, settings: Settings) -> ComputeBuf
     """Return the buffers of a GPU and its host before batches mixed tokens and vectors: two vectors less on the GPU [B].
 
     378.02 MiB were seen of Qwen3.8-27B under b10434's rules where there are 398.02 now, in 4 x 2 vectors of 2,048 tokens
-    4,744.25 where there are 5,104.31. built: the model with the wiring of that build.
+    4,744.25 where there are 5,104.31. Metal's lists of experts come on top of the graph: never less than it takes without
+    them. built: the model with the wiring of that build.
     """
     base, earlier = _full_base(model, settings), _full_base(built, settings)
     peaks = maximum(*(peak(base) for name, peak in PEAKS.items() if name != "logits"))
     size = maximum(base.bytes + peaks - FEWER_VECTORS * base.residual, earlier.bytes + logits(earlier))
+    without_lists = replace(settings, driver="vulkan")
+    if settings.allocation_rules == "metal" and simulates(built, without_lists):
+        size = maximum(size, _simulated(built, without_lists).gpu)
     return ComputeBuffers(size, _host(earlier))
 
 
