@@ -173,7 +173,7 @@ def test_plan_reads_a_file_and_options_win(run: Any, tmp_path: Path) -> None:
     assert answer(run, "plan", str(file), "--users", "1")["question"]["users"] == 1
     code, out, _ = run("plan", str(file), "--csv")
     assert code == 0
-    assert out.startswith("model,quantization,engine,machine")
+    assert out.startswith("model,quantization,kv_type,engine,machine")
     file.write_text("userz = 3\n")
     code, _, err = run("plan", str(file))
     assert code == 2
