@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.fakes import tiny
 
 from gyakusan.catalog.models import ModelRecord
@@ -112,9 +113,7 @@ def test_what_may_be_a_model(tmp_path: Path) -> None:
 
 def test_floats_and_lists_stay(tmp_path: Path) -> None:
     record = describe(str(folder(tmp_path / "a")), NOTHING, "2026-11-29")
-    from dataclasses import replace
-
-    more = replace(
+    more = structs.replace(
         record, metadata={**record.metadata, "llama.x": 1e-06, "llama.y": [True, 2, "z"], "llama.z": 'a"b\\'}
     )
     found = read_back(more)["metadata"]

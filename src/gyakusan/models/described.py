@@ -12,6 +12,7 @@ from gyakusan.catalog.models import ModelRecord, Role
 from gyakusan.catalog.quality_names import matches_rule, short_name
 from gyakusan.core import recipe
 from gyakusan.core.model import Model
+from gyakusan.core.records import shallow
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, Unsupported
 from gyakusan.models import assemble, reference
@@ -91,7 +92,7 @@ def describe(text: str, said: Facts, checked: str) -> ModelRecord:
 
 def toml(record: ModelRecord) -> str:
     """Return a record as a file of records has it."""
-    kept = {f: getattr(record, f) for f in record.__dataclass_fields__}
+    kept = shallow(record)
     top = {k: v for k, v in kept.items() if (k not in ("metadata", "listed") and v not in ("", (), 0)) or k == "tied"}
     lines = [f"{k} = {_text(v)}" for k, v in top.items()]
     keys = [f"{_text(k)} = {_text(v)}" for k, v in record.metadata.items()]

@@ -145,7 +145,7 @@ def test_what_is_too_slow_says_how_slow_and_the_options_that_admit_it(
     assert why.reason.figure == figure, str(why.reasons[0])
     words = re.findall(r"; (--.*) admits it\.", str(why.reasons[0]))[0].split()
     typed = {OPTIONS[flag]: float(value) for flag, value in zip(words[::2], words[1::2], strict=True)}
-    assert figure != "answer" or "and below 2.5 comes last (default)" in str(why.reasons[0])
+    assert figure != "answer" or ", below 2.5 only if none is faster (default)" in str(why.reasons[0])
     lifted = why_not(recommend(parse_request({**asked, **typed})), name, tries=False)
     assert lifted.reason.because in ("shown", "beaten", "behind", "tied", "evidence"), str(lifted.reasons[0])
 
