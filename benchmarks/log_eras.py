@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gyakusan.core.model import Attention, Latent, Model
 from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32, I32, I64
 from gyakusan.engines.llamacpp.buffers.kv_cache import hadamard_widths, stream_cells
@@ -103,8 +105,7 @@ def _closed(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
 
 def _graph(model: Model, s: Settings, placement: Placement, rotated: bool) -> Builder:
     """The graph of the whole model as the builds of early 2026 made it."""
-    b = Builder(model, s, placement, replace(model_graph.WIRING[model.architecture], late=""))
-    b.load_weights()
+    b = Builder(model, s, placement, structs.replace(model_graph.WIRING[model.architecture], late=""))
     for memory in model.memory:
         if isinstance(memory, Attention | Latent) and memory.window not in b.caches:
             b.caches[memory.window] = _inputs(b, memory, rotated)
@@ -131,7 +132,7 @@ def _inputs(b: Builder, memory: Attention | Latent, rotated: bool) -> CacheInput
 def _entry(b: Builder) -> Node:
     """Token vectors looked up, and vectors given: no mixed batches yet."""
     e, t = b.model.embedding, b.tokens
-    looked = Node("GET_ROWS", (e, t), (b.weights["token_embd.weight"][0], leaf(I32 * t)))
+    looked = Node("GET_ROWS", (e, t), (b.copies("token_embd.weight")[0], leaf(I32 * t)))
     b.tape.expand(looked)
     b.tape.expand(leaf(F32 * e * t, shape=(e, t)))
     return looked
