@@ -44,10 +44,15 @@ def test_python_says_the_same() -> None:
 
 
 def test_nothing_for_quality_but_for_speed_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
+    assert main(["upgrade", "--device", "DGX Spark", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "Nothing is worth its money in quality: no gain is beyond its error. For speed only. Add " in out
+    assert "Nothing is worth its money in quality: no gain is beyond its error. For speed only. Buy " in out
     assert "points better" not in out
     assert "per 10,000" not in out
-    assert "card: 1,600,000 yen, power supply: 50,000 yen" in out
     assert "--json" not in out
+
+
+def test_prices_of_a_purchase_stand_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "card: 1,600,000 yen, power supply: 50,000 yen" in out

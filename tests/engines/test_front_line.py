@@ -30,7 +30,8 @@ def test_gyakusan_serve_takes_the_line(
     key.write_text("0123456789abcdef" * 4 + "\n")
     key.chmod(0o600)
     words = [str(key) if w == KEY_FILE else w for w in argv[1:]]
-    assert main([*words, "--device", device, "--dry-run"]) == 0
+    fetches = name == "ollama"  # the others would refuse files that are not here
+    assert main([*words, "--device", device, "--dry-run"]) == int(not fetches)
     assert "gyakusan listens on 0.0.0.0 before it" in " ".join(capsys.readouterr().out.split())
 
 

@@ -5,7 +5,6 @@ Source: Ray 2.60 documentation, Serve: deployment options, autoscaling, serve.ru
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -22,8 +21,9 @@ from msgspec import Struct
 
 from gyakusan.deploying.order import Order, order_of
 from gyakusan.deploying.replica import Replica
+from gyakusan.doors.files import text
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import BadReference, ServerError
+from gyakusan.errors import BadReference, GyakusanError, ServerError
 from gyakusan.exports.ray_serve import GRACE, HEALTH_PATIENCE, HEALTH_PERIOD, LLM_EXTRA, arguments, is_llm
 from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
 from gyakusan.message import quoted
@@ -39,7 +39,7 @@ PROXY_PATIENCE = 20.0
 CONNECT_PATIENCE = 5.0
 """How long a cluster may take to accept a connection. [s]"""
 LONGEST_ADDRESS = 300
-"""Of what Ray wrote down. [characters]"""
+"""Of what Ray wrote down. [B]"""
 
 
 class Scale(Struct, frozen=True):
@@ -111,9 +111,10 @@ def _written_address() -> str:
     """
     folders = (os.environ.get("RAY_TMPDIR"), os.environ.get("TMPDIR") if sys.platform.startswith("linux") else None)
     file = Path(next(filter(None, folders), "/tmp"), "ray", "ray_current_cluster")
-    with contextlib.suppress(OSError), file.open(encoding="utf-8", errors="replace") as text:
-        return text.read(LONGEST_ADDRESS).strip()
-    return ""
+    try:
+        return text(file, LONGEST_ADDRESS).strip()
+    except GyakusanError:
+        return ""
 
 
 def _no_cluster(address: str) -> ServerError:
