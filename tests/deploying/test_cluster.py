@@ -46,7 +46,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
     space = ["unshare", "-rn", "-p", "-f", "--mount-proc", "--kill-child"]
     command = [*space, "bash", str(HERE / "two_nodes.sh"), sys.executable, str(HERE / "ray_script.py")]
     state = {**os.environ, "PYTHONPATH": str(SOURCE), "XDG_STATE_HOME": str(home)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=state, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=540, env=state, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
 

@@ -8,4 +8,4 @@ ray="$(dirname "$1")/ray"
 common="--node-ip-address=127.0.0.1 --num-cpus=3 --num-gpus=0 --disable-usage-stats --object-store-memory=100000000"
 $ray start --head --port=6399 --include-dashboard=false $common >&2
 $ray start --address=127.0.0.1:6399 $common >&2
-exec timeout 240 "$1" -P "$2"
+exec timeout 480 "$1" -P "$2"
