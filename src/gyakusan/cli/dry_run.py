@@ -28,9 +28,11 @@ def check_front(listen: Listen, sharing: Sharing) -> Tls | None:
 
 
 def warn_of_refusals(asked: Deployment, typed: str, output: Output, *, anyway: bool) -> bool:
-    """Say on stderr what a start would refuse besides what the screen says: the machine, the context, files that lack.
+    """Say on stderr what a start would refuse besides what the screen says, and return True if there was anything.
 
-    typed: the model as it was typed; anyway: a start was told to look away from sense. True if anything was said.
+    That is the machine, the context, files that lack.
+
+    typed: the model as it was typed; anyway: a start was told to look away from sense
     """
     said = False
     for check in (() if anyway or asked.refusals else (check_sense,)) + (model_file,):

@@ -179,7 +179,7 @@ def check_alone(number: int) -> None:
         asked, computers = str(found["asked"]), [[str(name) for name in names] for names in found["computers"]]
     except (KeyError, TypeError):
         return
-    if number > len(computers):
+    if not 1 <= number <= len(computers):
         raise BadSetting(
             "The last answer has no plan {number}.", number=number, count=len(computers), command=asked,
             mend="Its plans are 1 to {count}: {command}",

@@ -112,7 +112,9 @@ class Plan(Struct, frozen=True):
         """True if the cache of conversations has 8 bits for a value."""
         deployment = self.deployment
         small = deployment.rules.cache_setting("Q8_0")
-        return bool(small) and all(deployment.changes.get(name) == value for name, value in (small or {}).items())
+        if not small:
+            return False
+        return all(deployment.changes.get(name) == value for name, value in small.items())
 
     @property
     def left(self) -> int | None:
