@@ -53,7 +53,7 @@ def verdict(answer: Recommendation) -> Verdict:
     facts = _facts(plan)
     slow = tuple(_too_slow(answer))
     none_usable = not keeps_pace(answer.request, plan)  # then no other row keeps the limits either
-    tone: Tone = "doubt" if slow or (plan.spare is not None and plan.spare < 0) else "fits"
+    tone: Tone = "doubt" if slow or not plan.surely_fits else "fits"
     if none_usable:
         return Verdict((*slow, first_plan(answer), *_card_alone(answer)), Message(""), tone)
     if answer.request.owned:
@@ -157,7 +157,7 @@ def _gains(plan: Plan) -> Iterator[Message]:
     spare = shown_figures(plan).spare
     if spare is None:
         yield say("memory of the machine not known")
-    elif plan.spare is not None and plan.spare < 0:
+    elif not plan.surely_fits:
         yield say("it may not fit")
     else:
         yield say("at least {n} GiB to spare", n=f"{spare:.1f}") if spare else say("less than 0.1 GiB to spare")

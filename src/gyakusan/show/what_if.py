@@ -82,7 +82,7 @@ def _gains(now: Plan, plan: Plan, answer: Recommendation) -> Iterator[Message]:
         yield say("first token after {n} (now {now})", n=duration(after.ttft), now=duration(before.ttft))
     if after.quality != before.quality:
         yield say("quality {n} (now {now})", n=f"{after.quality:.0f}", now=f"{before.quality:.0f}")
-    if plan.spare is not None and plan.spare < 0:
+    if not plan.surely_fits:
         yield say("it may not fit")
     elif after.spare is not None and before.spare is not None and after.spare != before.spare:
         yield say("{n} GiB to spare (now {now})", n=f"{after.spare:.1f}", now=f"{before.spare:.1f}")

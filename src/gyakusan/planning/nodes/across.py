@@ -102,7 +102,7 @@ def _faster(equal: Machine, machine: Machine) -> float:
 def _surely(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> Plan | None:
     """Return the plan of a candidate on the real devices, None where the engine or its ledger refuses."""
     plan = confirm_candidate(request, grid, index, changes)
-    return plan if plan is not None and plan.ledger.surely_fits else None
+    return plan if plan is not None and plan.surely_fits else None
 
 
 # Workers

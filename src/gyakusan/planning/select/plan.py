@@ -131,63 +131,78 @@ class Plan(Struct, frozen=True):
         spare = self.ledger.tightest.spare
         return None if spare is None else int(spare)
 
+    @property
+    def surely_fits(self) -> bool:
+        """True if every device holds its share at the high end of doubt."""
+        return self.ledger.surely_fits
+
 
 def confirm_surely(request: PlanRequest, result: SweepResult, index: int) -> Plan | None:
     """Return a confirmed candidate, None also where it may not fit at the high end of doubt."""
     plan = confirm_candidate(request, result, index)
-    return None if plan is None or (plan.spare is not None and plan.spare < 0) else plan
+    return plan if plan is not None and plan.surely_fits else None
 
 
 def confirm_candidate(
     request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object] = NO_CHANGES
 ) -> Plan | None:
-    """Return the plan of a candidate, None if the engine's ledger or the measured speed says otherwise than the columns.
+    """Return the plan of a candidate, None if it does not hold: the engine's ledger or the measured speed say otherwise.
 
     changes: settings of the engine in addition to the type of the cache
     """
-    try:
-        return _confirm(request, grid, index, changes)
-    except Malformed:  # tensors that the engine's graph does not know
-        return None
+    found = _held(request, grid, index, changes)
+    return None if found is None else _plan(request, grid, index, found)
 
 
 def fit_of(request: PlanRequest, grid: SweepResult, index: int) -> Fit:
-    """Return whether a candidate fits by the engine's own ledger: "short" also where it would not be confirmed."""
-    try:
-        found = _held(request, grid, index, NO_CHANGES)
-        if found is None or _command(grid, index, found.deployment) is None:
-            return "short"
-        if request.speed or request.max_ttft is not None:
-            speed = exact_speed(request, found.deployment)
-            if speed is not None and not _within_limits(request, speed):
-                return "short"
-    except Malformed:
-        return "short"
-    spare = found.ledger.tightest.spare
-    return "fits" if spare is None or spare >= 0 else "unsure"
+    """Return whether a candidate holds, and at which ends of the ranges it fits: "short" where it is not confirmed."""
+    found = _held(request, grid, index, NO_CHANGES, timed=bool(request.speed) or request.max_ttft is not None)
+    return "short" if found is None else found.ledger.fit
 
 
 class _Held(Struct, frozen=True):
-    """A candidate that the engine's ledger says fits.
+    """A candidate that holds.
 
     part: what of it is in RAM, None = nothing
+    command: in the way it thinks
+    speed: None where the bandwidth is not known, or nobody asked for it
     """
 
     deployment: Deployment
     ledger: Ledger
     image: ImagePart
     part: PartiallyInRam | None
+    command: Command
+    speed: SpeedEstimate | None
 
 
-def _held(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> _Held | None:
-    """Return the deployment and the ledger of a candidate, None if the engine refuses it or it does not fit."""
-    image, part = _image_part(request, grid, index), None
-    deployment = _deployment(request, grid, index, {**image.settings, **changes})
-    if deployment is not None and grid.cells.blocks_in_ram[index] > 0:
-        part = deployment.rules.part_in_ram(deployment.model, deployment.load, deployment.machine, deployment.changes)
-        deployment = None if part is None else _with_changes(deployment, part.settings)
-    ledger = exact_ledger(deployment)
-    return _Held(deployment, ledger, image, part) if deployment and ledger and ledger.fits else None
+def _held(
+    request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object], *, timed: bool = True
+) -> _Held | None:
+    """Return a candidate that holds, else None: the only rule for that.
+
+    The engine runs it, its ledger fits at the best figure (`Ledger.fit` says how surely), the server has an option for the
+    way it thinks, and the careful ends of its speeds keep the limits of the request.
+    timed: False leaves out the speed, where no limit needs it
+    """
+    try:
+        image, part = _image_part(request, grid, index), None
+        deployment = _deployment(request, grid, index, {**image.settings, **changes})
+        if deployment is not None and grid.cells.blocks_in_ram[index] > 0:
+            part = deployment.rules.part_in_ram(
+                deployment.model, deployment.load, deployment.machine, deployment.changes
+            )
+            deployment = None if part is None else _with_changes(deployment, part.settings)
+        ledger = exact_ledger(deployment)
+        command = _command(grid, index, deployment) if deployment and ledger and ledger.fits else None
+        if deployment is None or ledger is None or command is None:
+            return None
+        speed = exact_speed(request, deployment) if timed else None
+    except Malformed:  # tensors that the engine's graph does not know
+        return None
+    if speed is not None and not _within_limits(request, speed):
+        return None
+    return _Held(deployment, ledger, image, part, command, speed)
 
 
 def _command(grid: SweepResult, index: int, deployment: Deployment) -> Command | None:
@@ -196,31 +211,23 @@ def _command(grid: SweepResult, index: int, deployment: Deployment) -> Command |
     return command_in_mode(deployment, model, model.modes[int(grid.cells.mode[index])])
 
 
-def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> Plan | None:
-    found = _held(request, grid, index, changes)
-    if found is None:
-        return None
-    cells, deployment, ledger, image, part = grid.cells, found.deployment, found.ledger, found.image, found.part
-    speed = exact_speed(request, deployment)
-    if speed is not None and not _within_limits(request, speed):
-        return None
-    command = _command(grid, index, deployment)
-    if command is None:
-        return None
+def _plan(request: PlanRequest, grid: SweepResult, index: int, found: _Held) -> Plan:
+    """Return the plan of a candidate that holds."""
+    cells, part = grid.cells, found.part
     model = grid.columns.models[int(grid.models[index])]
     mode = model.modes[int(cells.mode[index])]
     return Plan(
         roles=(),
-        deployment=switched(deployment, command, mode),
+        deployment=switched(found.deployment, found.command, mode),
         offer=grid.offers[int(cells.offer[index])],
-        ledger=ledger,
-        command=command,
-        pace=speed,
+        ledger=found.ledger,
+        command=found.command,
+        pace=found.speed,
         score=Score(float(cells.quality[index]), float(cells.error[index])),
         mode=mode,
-        bottleneck=bottleneck(ledger, speed),
-        projector=image.use,
-        projector_bytes=image.projector_bytes,
+        bottleneck=bottleneck(found.ledger, found.speed),
+        projector=found.image.use,
+        projector_bytes=found.image.projector_bytes,
         blocks_in_ram=part.blocks_in_ram if part else 0,
         in_ram=part.part if part else "",
         replicas=int(cells.replicas[index]),

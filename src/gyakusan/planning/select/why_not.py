@@ -143,8 +143,8 @@ def _shown(answer: Recommendation, place: int, said: Message, name: str) -> Expl
 
 def _against(answer: Recommendation, plan: Plan, name: str) -> Explained:
     """Return why the best plan of an engine or a machine has no row."""
-    surely = any(p.spare is None or p.spare >= 0 for p in answer.plans)
-    if surely and plan.spare is not None and plan.spare < 0:
+    surely = any(p.surely_fits for p in answer.plans)
+    if surely and not plan.surely_fits:
         return Explained(may_not_fit(plan), plan=plan)
     return Explained(compare(answer, plan, _with(name, plan)), plan=plan)
 

@@ -102,7 +102,7 @@ def best_plan(request: PlanRequest, grid: SweepResult, indices: IntArray) -> tup
     unsure: tuple[Plan | None, int] = (None, -1)
     for index in order[:MAX_TRIES].tolist():
         plan = confirm_candidate(request, grid, index)
-        if plan is not None and (plan.spare is None or plan.spare >= 0):
+        if plan is not None and plan.surely_fits:
             return plan, index
         if plan is not None and unsure[0] is None:
             unsure = plan, index
@@ -117,8 +117,8 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
     if tier > best:
         model = answer.grid.columns.places[plan.name]
         return _below_floor(answer, model, best) or _without_evidence(own.columns.models[model], plan, tier)
-    surely = any(p.spare is None or p.spare >= 0 for p in answer.plans)
-    if surely and plan.spare is not None and plan.spare < 0:
+    surely = any(p.surely_fits for p in answer.plans)
+    if surely and not plan.surely_fits:
         return may_not_fit(plan)
     if not answer.plans:
         return Reason("engine", say("{name} fits, but no plan of it could be confirmed.", name=plan.name))
