@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -136,7 +135,7 @@ def crashed(error: BaseException, arguments: Sequence[str], language: Language) 
 
 def _check_own_records() -> None:
     """Name what is broken in the user's own records, so that no command stumbles over it."""
-    if os.path.isdir(places.own()):
+    if places.own_files():
         from gyakusan.catalog.own import leave_out_broken
 
         leave_out_broken()
