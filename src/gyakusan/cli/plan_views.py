@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -174,11 +175,16 @@ def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
     from gyakusan.show import plan as show
     from gyakusan.show.terminal import lines
 
-    for items, shared in show.SHORTER:
-        parts = show.screen(found, items=items, shared=shared, lan=lan)
-        if sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES:
-            break
-    return parts
+    @cache
+    def drawn(place: int) -> Tree:
+        items, shared = show.SHORTER[place]
+        return show.screen(found, items=items, shared=shared, lan=lan)
+
+    def fits(place: int) -> bool:
+        return sum(1 for _ in lines(drawn(place), output.language, COLUMNS)) <= LINES
+
+    last = len(show.SHORTER) - 1  # each is no longer than the one before
+    return drawn(bisect_left(range(last), True, key=fits))
 
 
 def _none(found: Recommendation, views: Views) -> Tree:
