@@ -21,7 +21,6 @@ from tests.web.test_pages import ADDRESSES
 from tools.docs import pages
 
 from gyakusan.catalog.devices import device_records, machine_records
-from gyakusan.catalog.models import embedding_records, model_records
 from gyakusan.catalog.origins import source_records
 from gyakusan.web.app import application
 
@@ -42,12 +41,9 @@ AVOIDED = {pattern: word["ja"] for word in WORDS for pattern in word.get("avoid"
 
 @cache
 def names() -> frozenset[str]:
-    """Names of computers and of sources, and what a record says of its own: they are quoted in every language."""
+    """Names of computers and of sources: they are quoted in every language."""
     quoted = {record.name for record in (*device_records(), *machine_records(), *source_records())}
-    shown = (*device_records(), *machine_records(), *model_records(), *embedding_records())
-    texts = {r.source for r in shown} | {p.source for r in shown for p in getattr(r, "prices", ())}
-    texts |= {getattr(r, "license", "") for r in shown}
-    return frozenset({*quoted, *(t for t in texts if " " in t), *QUOTED})
+    return frozenset({*quoted, *QUOTED})
 
 
 def screens(path: Path) -> Iterator[tuple[str, str]]:

@@ -218,11 +218,17 @@ def devices(_rest: str, language: str, _before: str) -> str:
     """Every device of the catalogue."""
     from gyakusan.catalog.devices import device_records
     from gyakusan.core.machine import Price
+    from gyakusan.message import say
+    from gyakusan.show.amounts import amount_words
+    from gyakusan.text import tell
     from gyakusan.units import format_bytes
 
     def price(prices: Sequence[Price]) -> str:
         last = prices[-1] if prices else None
-        return f"{last.amount:,.0f} {last.currency} ({last.date})" if last else "?"
+        if last is None:
+            return "?"
+        amount = amount_words(f"{last.amount:,.0f}", last.currency)
+        return tell(say("{price} ({date})", price=amount, date=last.date), language)
 
     rows = [
         (
@@ -263,6 +269,8 @@ def embeddings(_rest: str, language: str, _before: str) -> str:
 
 
 def _models(records: Iterable[Any], language: str) -> str:
+    from gyakusan.show.source_words import licence_words
+    from gyakusan.text import tell
     from gyakusan.units import format_count
 
     rows = [
@@ -272,7 +280,7 @@ def _models(records: Iterable[Any], language: str) -> str:
             format_count(r.parameters),
             f"{r.trained_context:,}" if r.trained_context else "?",
             r.quantization,
-            r.license or "?",
+            tell(licence_words(r.license), language),
             r.basis,
         )
         for r in records

@@ -12,10 +12,13 @@ from gyakusan.catalog.devices import find
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine, Price
 from gyakusan.engines.deployment import Deployment
+from gyakusan.message import say
 from gyakusan.planning.predict.assessment import assess
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.show.amounts import amount_words
+from gyakusan.text import tell
 
 GUIDE = "Qiita guide to local LLMs"
 """How the source of a price begins that was taken from the guide itself."""
@@ -61,7 +64,7 @@ def part(rest: str, language: str, tools: Tools) -> str:
 Made = tuple[Sequence[str], list[Sequence[str]]]
 
 
-def _hardware(_language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
+def _hardware(language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
     """What each machine has, what of it is usable, and what it cost then and was last seen for."""
     head = ("device", "memory (GiB)", "usable (GiB)", "bandwidth (GB/s)", "price in the guide", "seen since")
     rows = [
@@ -70,8 +73,8 @@ def _hardware(_language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
             _gib(machine.gpus[0].memory),
             _gib(machine.gpus[0].usable),
             f"{(machine.gpus[0].bandwidth or 0) / 1e9:,.0f}",
-            _price([p for p in prices if p.source.startswith(GUIDE)]),
-            _price([p for p in prices if p.date > WRITTEN and not p.source.startswith(GUIDE)]),
+            _price([p for p in prices if p.source.startswith(GUIDE)], language),
+            _price([p for p in prices if p.date > WRITTEN and not p.source.startswith(GUIDE)], language),
         )
         for machine, prices in map(_machine, sum(HARDWARE, ()))
     ]
@@ -88,14 +91,15 @@ def _gib(size: int | None) -> str:
     return "?" if size is None else f"{size / 2**30:.1f}"
 
 
-def _price(prices: Sequence[Price]) -> str:
+def _price(prices: Sequence[Price], language: str) -> str:
     """The cheapest and the dearest of one currency, yen if there are any, with the newest date."""
     yen = [p for p in prices if p.currency == "JPY"] or list(prices)
     if not yen:
         return "-"
     amounts = sorted({p.amount for p in yen if p.currency == yen[0].currency})
     shown = " - ".join(f"{a:,.0f}" for a in dict.fromkeys((amounts[0], amounts[-1])))
-    return f"{shown} {yen[0].currency} ({max(p.date for p in yen)})"
+    amount = amount_words(shown, yen[0].currency)
+    return tell(say("{price} ({date})", price=amount, date=max(p.date for p in yen)), language)
 
 
 def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:

@@ -60,7 +60,11 @@ def templates(root: Path = ROOT) -> set[str]:
     for page in sorted(root.glob("web/templates/*.html")):
         out |= {match[2] for match in _IN_TEMPLATE.finditer(page.read_text("utf-8"))}
     out |= {s["gives"] for s in tomllib.loads((root / SOURCES).read_text("utf-8"))["source"]}
-    return {t for t in out if t.endswith("}.") or "%" in t or any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
+    return {
+        t
+        for t in out
+        if t.endswith("}.") or "%" in t or "; " in t or any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))
+    }
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.device_names import short_device_name
 from gyakusan.show.amounts import amount_words
-from gyakusan.show.source_words import product_words, source_words
+from gyakusan.show.source_words import licence_words, source_words
 from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_count
 
@@ -26,17 +26,6 @@ DEVICE_TEXTS = ("device", "GB", "GB/s", "FP16", "W", "price", "released")
 MACHINE_TEXTS = ("computer", "device", "GB", "price")
 MODEL_TEXTS = ("model", "size", "context", "role", "released", "license")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
-PRICE_SOURCE_TEXTS = (
-    "GitHub file id 57971421002 (comparison table, vendor and third-party figures)",
-    "GitHub index file id 68500882445 (Chinese digest, prices of 2026-03-24)",
-    "Qiita guide to local LLMs, 2025-12-09",
-    "Zenn draft of 2026-08-29 (GitHub file id 65814044587): author's own look at the market, no primary source",
-    "derived: a complete PC of that month less the price of its card",
-    "hand-made GPU market file with a link per figure",
-    "recalled: price of a common power supply",
-    "rule of thumb, derived from parts lists and shop prices of February to September 2026",
-)
-"""Sources of prices.toml that are words and no address."""
 FIGURE_TEXTS = ("figure", "value", "source", "date")
 FIELD_TEXTS = (
     *("vendor", "kind", "backend", "sizes_gib", "bandwidth_gb_s", "released", "rule", "memory_type", "chip", "power_w"),
@@ -131,7 +120,7 @@ def models(records: Iterable[ModelRecord]) -> Tree:
 
 def _model(r: ModelRecord) -> tuple[Words, ...]:
     context = f"{r.trained_context:,}" if r.trained_context else "?"
-    return r.name, format_count(r.parameters), context, Message(r.role), r.released or "?", r.license or "?"
+    return r.name, format_count(r.parameters), context, Message(r.role), r.released or "?", licence_words(r.license)
 
 
 def sources(records: Iterable[SourceRecord]) -> Tree:
@@ -169,7 +158,7 @@ def figures(item: Record) -> Iterator[tuple[str, Words, str, str]]:
         if name == "memory_mib" and isinstance(item, DeviceRecord):
             source = item.memory_source
         for each in value if name in _ONE_BY_ONE else (value,):
-            yield name, _value(each), source, item.checked
+            yield name, licence_words(each) if name == "license" else _value(each), source, item.checked
     if isinstance(item, DeviceRecord) and item.rates:
         yield from _rates(item.rates)
     if isinstance(item, ModelRecord):
@@ -233,11 +222,6 @@ def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
 
 def _said(source: str) -> Message:
     """A source is quoted as it stands, if it is no sentence of ours."""
-    words = next((w for w in PRICE_SOURCE_TEXTS if source.endswith(w)), None)
-    if words is not None:
-        product = source.removesuffix(words).removesuffix(": ")
-        facts = {"product": product_words(product), "source": Message(words)}
-        return Message("{product}: {source}" if product else "{source}", facts)
     return Message(RECALLED_TEXTS[0]) if source == RECALLED else source_words(source)
 
 

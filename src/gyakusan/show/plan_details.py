@@ -29,6 +29,7 @@ from gyakusan.show.plan_notes import (
 )
 from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words, sold_words
 from gyakusan.show.request_line import asked
+from gyakusan.show.source_words import licence_words
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, caveat, quality, short
 from gyakusan.units import GIB
@@ -154,7 +155,7 @@ def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     """Yield the published files with their size and licence, or how they are made."""
     place = answer.grid.columns.places.get(plan.name)
     known = None if place is None else answer.grid.columns.models[place].license
-    license_ = Message(known) if known else say("licence not known")
+    license_ = licence_words(known) if known else say("licence not known")
     found = plan.artifact
     size = found.bytes if found is not None and found.bytes else plan.deployment.model.bytes
     name = f"{plan.name} {plan.quantization}" if found is None else found.reference

@@ -3,64 +3,66 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from gyakusan.message import Message
+from gyakusan.show.source_notes import DEVICE_NOTE_TEXTS, MODEL_NOTE_TEXTS, PRICE_NOTE_TEXTS
 
-NOTE_TEXTS = (
-    "GGUF metadata of the published model",
-    "published counts agree",
-    "its tensors add up to the hub's count of parameters",
-    "parameters and tag sizes agree",
-    "hyper-parameters as published on the Hugging Face hub",
-    "config.json of the published model, recalled",
-    "product page of the maker, recalled",
-    "no longer made, so taken as used",
-    "{source}, shape from the Hugging Face hub",
-    "{source}, hyper-parameters from the Hugging Face hub, the rest recalled",
-    "{source}, hyper-parameters from the Hugging Face hub",
-    "{source}: launch price, rounded (of a computer with it, which is not stated)",
-    "{source}: launch price, rounded",
-    "{source} (through {other})",
-    "{source} (new and used mixed; no longer made, so taken as used)",
-    "{source} (new and used mixed)",
-    "{source} (lowest price)",
-    "{source} (date of the page unknown)",
-    "{source} via {other}",
-    "Qiita guide to local LLMs, 2025-12-09 (cheapest, size not stated)",
-    "Qiita guide to local LLMs, 2025-12-09 (64 or 128 GB, not stated)",
-    "recalled: a model of the same architecture as {model}",
-    "same architecture as {model}",
-    "released: hub list of {source}",
-    "license: hub list of {source}",
-    "languages: hub list of {source}",
-    "languages, released: hub list of {source}",
-    "license, released: hub list of {source}",
-    "languages, license, released: hub list of {source}",
-    "languages, license: hub list of {source}",
-)
-"""Notes that sources are made of, the longer of two that match first."""
-PRODUCT_TEXTS = ("BTO PC with {device}", "gaming PC, {parts}")
+PRODUCT_TEXTS = ("BTO PC with {device}", "gaming PC, {parts}", "{name} model ({device})")
+_NOTES = (*MODEL_NOTE_TEXTS, *DEVICE_NOTE_TEXTS, *PRICE_NOTE_TEXTS)
+_NESTED = frozenset({"source", "other"})
+"""Fields that are a source of their own, which may have notes."""
 _PARTS = re.compile(r"; (?![^()]*\))")
 """Between two notes, outside brackets."""
+_SOLD = re.compile(r"(?P<product>.+?): (?P<source>https?://.+|" + "|".join(map(re.escape, PRICE_NOTE_TEXTS)) + ")")
+"""A product, and where its price stands."""
 
 
 def source_words(text: str) -> Message:
     """Return a source: its notes in the reader's language, what is no note of ours as it stands."""
-    parts = [_told(part, NOTE_TEXTS) for part in _PARTS.split(text)]
-    facts = {f"p{place}": part for place, part in enumerate(parts)}
-    return Message("; ".join(f"{{{name}}}" for name in facts), facts)
+    first, *more = _PARTS.split(text)
+    if more:
+        rest = source_words(text.removeprefix(f"{first}; "))
+        return Message("{first}; {rest}", {"first": _note(first), "rest": rest})
+    return _note(first)
 
 
 def product_words(text: str) -> Message:
     """Return what is sold: a proper name as it stands."""
-    return _told(text, PRODUCT_TEXTS)
+    return _told(text, PRODUCT_TEXTS) or _as_it_stands(text)
 
 
-def _told(text: str, templates: tuple[str, ...]) -> Message:
-    for template in templates:
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
-        if match := re.fullmatch(pattern, text):
+def licence_words(text: str) -> Message:
+    """Return a licence as it stands, "?" for none; of two that hold at once both names."""
+    first, both, second = text.partition(" and ")
+    return Message("{first} and {second}", {"first": first, "second": second}) if both else _as_it_stands(text or "?")
+
+
+def _note(text: str) -> Message:
+    if told := _told(text, _NOTES):
+        return told
+    if sold := _SOLD.fullmatch(text):
+        facts = {"product": product_words(sold["product"]), "source": _note(sold["source"])}
+        return Message("{product}: {source}", facts)
+    return _as_it_stands(text)
+
+
+def _told(text: str, templates: tuple[str, ...]) -> Message | None:
+    for template, pattern in _patterns(templates):
+        if match := pattern.fullmatch(text):
             facts: dict[str, Any] = match.groupdict()
-            return Message(template, facts)
+            return Message(template, {k: _note(v) if k in _NESTED else v for k, v in facts.items()})
+    return None
+
+
+@cache
+def _patterns(templates: tuple[str, ...]) -> Iterable[tuple[str, re.Pattern[str]]]:
+    """Return each template with its pattern, the one with the most words first."""
+    by_words = sorted(templates, key=lambda t: len(re.sub(r"\{\w+\}", "", t)), reverse=True)
+    return [(t, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(t)))) for t in by_words]
+
+
+def _as_it_stands(text: str) -> Message:
     return Message("{text}", {"text": text})
