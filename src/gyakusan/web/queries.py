@@ -14,7 +14,9 @@ from msgspec import Struct
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.message import quoted, say
+from gyakusan.numerals import in_digits
 from gyakusan.web.field_words import Parameter
+from gyakusan.web.understood import understood
 
 T = TypeVar("T", bound=Struct)
 Task = Literal["chat", "coding", "rag", "agents", "translation"]
@@ -233,6 +235,8 @@ class BenchForm(Struct, frozen=True, kw_only=True):
     task: Task = "chat"
 
 
+_LISTS = frozenset({BenchForm})
+"""Questions whose counts are lists: 1,2,4."""
 OWN = frozenset({"lang", "theme"})
 """Names that the page itself reads."""
 
@@ -256,7 +260,7 @@ def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
         many = get_origin(fields[name]) is tuple
         if name in found and not many:
             raise BadSetting("{name} is given several times.", name=Parameter(name), mend="Give it once.")
-        found[name] = (*found.get(name, ()), value) if many else _plain(value, fields[name])
+        found[name] = (*found.get(name, ()), value) if many else _plain(name, value, kind)
     return _converted(kind, found)
 
 
@@ -303,9 +307,12 @@ def _parts(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if isinstance(kind, UnionType) or type(None) in get_args(kind) else (kind,)
 
 
-def _plain(value: str, kind: Any) -> Any:
-    """Return a value with yes and no as they are sent by a form."""
-    if bool in _parts(kind):
-        word = value.strip().casefold()
-        return True if word in _YES else False if word in _NO else value
-    return value.strip()
+def _plain(name: str, value: str, kind: type) -> Any:
+    """Return a value as it is understood: yes and no as they are sent by a form, numbers in digits."""
+    parts = _parts(_fields(kind)[name])
+    word = value.strip()
+    if bool in parts:
+        return True if word.casefold() in _YES else False if word.casefold() in _NO else value
+    if int in parts or float in parts:
+        return in_digits(word)
+    return word if kind in _LISTS else understood(name, word)

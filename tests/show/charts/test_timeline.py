@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.show.charts.chart_checks import HOSTILE, SVG, check_inside, english
 
-from gyakusan.show.charts.timeline import KINDS, SAID, Series, Tick, timeline
+from gyakusan.show.charts.style import rules
+from gyakusan.show.charts.timeline import KINDS, LIMIT, SAID, Series, Tick, timeline
 
 texts = st.text(max_size=30) | st.sampled_from(HOSTILE)
 points = st.dictionaries(st.floats(0, 2e9), st.floats(0, 1e6), min_size=1, max_size=60)
@@ -47,3 +48,14 @@ def test_a_limit_stands_beside_what_was_said() -> None:
     )
     assert "held: 1,536, start: 511, most: 2,000" in drawn
     assert ">2,000<" in drawn, "the axis reaches it"
+
+
+def test_a_limit_is_told_apart_from_every_series() -> None:
+    """Its line was of the class of a fourth series."""
+    series = [Series(str(n), ((0.0, 1.0), (1.0, float(n)))) for n in range(KINDS)]
+    root = check_inside(timeline("MiB", series, MARKS, english, said=("start", 511.0), limit=("most", 2000.0)), 1110)
+    classes = [p.attrib["class"] for p in root.iter(f"{SVG}path") if p.attrib["class"] != "rule"]
+    assert {kind: classes.count(kind) for kind in classes} == dict.fromkeys(
+        [*(f"line{n}" for n in range(KINDS)), SAID, LIMIT], 2  # in the field and beside its name
+    )  # fmt: skip
+    assert f".chart .{LIMIT} " in rules()

@@ -20,7 +20,7 @@ ROW = 20
 KINDS = 4
 """Classes of lines, told apart by dashes too: no more series are drawn."""
 TICKS = 4
-SAID, LIMIT = "said", "line3"
+SAID, LIMIT = "said", "limit"
 """Classes of the lines of what was said, and of its limit."""
 
 
