@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,12 +13,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.planning.small import small
 
+from gyakusan.catalog.prices import price_records
 from gyakusan.core.quality import SHARE80
+from gyakusan.planning.candidates.prices import Buyer, price_item
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_words import labels
+from gyakusan.show.plan_words import COUNTED_TEXTS, counted_item, labels
+from gyakusan.text import tell
 
 WORDS = {"faster answers": "answer", "more tokens/s": "speed", "more room": "spare"}
 
@@ -111,3 +116,15 @@ def test_each_reason_beside_a_tie_is_what_differs(reason: str) -> None:
     second = structs.replace(REASONS[reason](first), roles=(), tied_with=1)
     told = [str(m) for m in labels(found.request, (first, second), 1)]
     assert told == ["tied with 1", reason]
+
+
+def test_japanese_counts_cards_and_computers_with_their_own_words() -> None:
+    """ "BTO PC with RTX 5090を1個" was what a Japanese reader saw of the computer that he is to buy."""
+    buyer, words = Buyer("JPY", exchange_rates(), used=True), {"card": "枚"}
+    items = [item for price in price_records() if (item := price_item(price, buyer, 2))]
+    assert {item.what for item in items} == {*COUNTED_TEXTS}
+    for item in items:
+        told = tell(counted_item(item), "ja")
+        assert told.endswith(f" 2{words.get(item.what, '台')}")
+        assert not re.search(r"(?<![\w/])(?:with|without|for|power|gaming|model)(?!\w)", told)
+        assert str(counted_item(item)).replace("\xa0", " ") == f"2 x {item.name}"

@@ -170,7 +170,7 @@ BROKEN = re.compile(
     rf"\n[{CLOSING}]|[（(「『【]\n"  # the rules of Japanese lines
     r"|[A-Za-z0-9_]\n[A-Za-z0-9_]"  # a word in Latin letters
     r"|\d ?\n *(?:[KMGT]i?B|GB/s|W\b|人|円|枚|秒|件|トークン)"  # a number and its unit
-    r"|[ァ-ヺー]\n[ァ-ヺー]|[一-龠]\n[一-龠]|[\d%]\n[一-龠]|ン/\n秒"  # a Japanese word
+    r"|[ァ-ヺー]\n[ァ-ヺー]|[一-龠]\n[一-龠]|[\d%]\n[一-龠]|ン/\n秒|か\n月"  # a Japanese word
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from gyakusan.engines.front_line import served_source
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Message, duration, people, say
+from gyakusan.planning.candidates.prices import month_text
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
@@ -15,8 +16,9 @@ from gyakusan.planning.request.money import CURRENCY_TEXTS
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
+from gyakusan.show.plan_words import counted_item
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
-from gyakusan.show.wording import brief, caveat, quality, short
+from gyakusan.show.wording import caveat, quality, short
 
 
 def details(answer: FleetAnswer, number: int, servers: Sequence[Service]) -> Tree:
@@ -185,12 +187,12 @@ def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
 def _items(plan: FleetPlan) -> Iterator[Message]:
     """Yield each thing that is bought for one machine, with the month of its price."""
     for item in plan.plan.offer.items:
-        facts = {"n": item.quantity, "name": whole(brief(item.name)), "month": item.month}
+        facts = {"thing": counted_item(item, short_name=True), "month": month_text(item.month)}
         paid = Message(CURRENCY_TEXTS[item.paid_in], {"n": f"{item.paid:,.0f}"})
         if item.used:
-            yield say("{n} x {name}: {amount}, price of {month}, used", **facts, amount=paid)
+            yield say("{thing}: {amount}, price of {month}, used", **facts, amount=paid)
         else:
-            yield say("{n} x {name}: {amount}, price of {month}", **facts, amount=paid)
+            yield say("{thing}: {amount}, price of {month}", **facts, amount=paid)
 
 
 def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) -> Iterator[Message]:

@@ -27,7 +27,7 @@ from gyakusan.show.plan_notes import (
     converted_words,
     unknown_speed,
 )
-from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words, sold_words
+from gyakusan.show.plan_words import amounts, as_text, counted_item, machine_title, price_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.source_words import licence_words
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
@@ -124,14 +124,9 @@ def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     offer = plan.offer
     yield amounts(answer).words(offer.price)
     for item in offer.items:
-        facts = {
-            "n": item.quantity,
-            "name": sold_words(item.name),
-            "amount": Money(item.amount, item.currency).text if item.rate is None else converted_words(item),
-            "state": say("used") if item.used else say("new"),
-            "month": price_words(item.month),
-        }
-        yield say("{n} x {name}: {amount}, {state}, {month}", **facts)
+        amount = Money(item.amount, item.currency).text if item.rate is None else converted_words(item)
+        told = (amount, say("used") if item.used else say("new"), price_words(item.month))
+        yield say("{thing}: {facts}", thing=counted_item(item), facts=Listed(told))
 
 
 def _power(answer: Recommendation, plan: Plan) -> Message:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from gyakusan.engines.service_files import has_container, has_systemd
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.prices import month_text, months_since
+from gyakusan.planning.candidates.prices import PriceItem, month_text, months_since
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, shown_figures
 from gyakusan.show.amounts import Amounts
+from gyakusan.show.source_words import PRODUCT_TEXTS, product_words
 from gyakusan.show.tree import Words, whole
 from gyakusan.show.wording import begins_with_vowel, brief, short
 
@@ -48,7 +49,7 @@ def machine_title(option: HardwareOption) -> Words:
     """Return what is bought, as a table names it: "RTX 5090 PC", "2x RTX 5060 Ti 16GB PC"; a computer by its own name."""
     name = brief(option.machine.name)
     if not is_card(option):
-        return whole(name)
+        return sold_words(name)
     if option.own_computer:
         return say("{name} for your PC", name=whole(name))
     if option.count == 1:
@@ -77,7 +78,7 @@ def bought(option: HardwareOption) -> Message:
         return say("a PC with {cards}", cards=whole(name))
     thing = "card" if option.own_computer else "PC" if is_card(option) else "computer"
     kind = (thing, "an" if begins_with_vowel(name) else "a")
-    return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": whole(name)})
+    return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": sold_words(name)})
 
 
 def amounts(answer: Recommendation) -> Amounts:
@@ -180,8 +181,28 @@ _RAM, _WATTS = re.compile(r"[\d,]+(?= GB RAM)"), re.compile(r"[\d,]+(?= W$)")
 
 
 def sold_words(name: str) -> Message | str:
-    """Return what a thing of the price list is called: a product as it is, a computer or a supply in words."""
+    """Return what a thing of the price list is called: a proper name as it is, a computer or a supply in words."""
     ram, watts = _RAM.search(name), _WATTS.search(name)
     facts = {"n": ram[0] if ram else "", "watts": watts[0] if watts else ""}
     template = _WATTS.sub("{watts}", _RAM.sub("{n}", name))
-    return Message(template, facts) if template in SOLD_TEXTS else whole(name)
+    if template in SOLD_TEXTS:
+        return Message(template, facts)
+    told = product_words(name)
+    return told if told.template in PRODUCT_TEXTS else whole(name)
+
+
+COUNTED_TEXTS = {
+    "card": "{n} x {card}",
+    "part": "{n} x {part}",
+    "kit": "{n} x {computer}",
+    "computer": "{n} x {computer}",
+    "laptop": "{n} x {computer}",
+}
+"""Kind of thing that is bought -> how many of it: Japanese counts cards in 枚 and computers in 台."""
+
+
+def counted_item(item: PriceItem, *, short_name: bool = False) -> Message:
+    """Return what is bought and how many: "2 x AMD Radeon AI PRO R9700". short_name: without its maker."""
+    template = COUNTED_TEXTS[item.what]
+    thing = re.findall(r"\w+(?=})", template)[1]
+    return Message(template, {"n": item.quantity, thing: sold_words(brief(item.name) if short_name else item.name)})

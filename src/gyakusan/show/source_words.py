@@ -10,7 +10,19 @@ from typing import Any
 from gyakusan.message import Message
 from gyakusan.show.source_notes import DEVICE_NOTE_TEXTS, MODEL_NOTE_TEXTS, PRICE_NOTE_TEXTS
 
-PRODUCT_TEXTS = ("BTO PC with {device}", "gaming PC, {parts}", "{name} model ({device})")
+PRODUCT_TEXTS = (
+    "BTO PC with {device}",
+    "gaming PC, {parts}",
+    "{name} model ({device})",
+    "{device} gaming laptop PC",
+    "Desktop with {memory}, dual channel",
+    "Desktop with an {device}",
+    "Desktop with two {device}",
+    "Server with four {device}",
+    "Workstation with four {device}",
+    "{device} platform",
+)
+"""Names of computers that are no proper names: in the catalogue they are typed, on other screens they are told."""
 _NOTES = (*MODEL_NOTE_TEXTS, *DEVICE_NOTE_TEXTS, *PRICE_NOTE_TEXTS)
 _NESTED = frozenset({"source", "other"})
 """Fields that are a source of their own, which may have notes."""

@@ -29,8 +29,8 @@ _FOLLOWED = str.maketrans("", "", ":%.,;!?")
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
 _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
-_COUNTER = "[一-龠]+|[ァ-ヺー]+(?:/[一-龠]+)?"
-"""What is counted, behind a number: 枚, 人, トークン/秒."""
+_COUNTER = "か?[一-龠]+|[ァ-ヺー]+(?:/[一-龠]+)?"
+"""What is counted, behind a number: 枚, 人, か月, トークン/秒."""
 _TIME = r"\d[\d,]*(?:時間|分)\d{1,2}[分秒]"
 """A time of two units."""
 _JAPANESE = (
@@ -68,7 +68,7 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     word = rf"{quoted}|{_INSTALL}|{_NUMBER}|{latin}"
     rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
-        behind = rf"(?:{_ENDING})(?![一-龠])|(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん])"
+        behind = rf"(?:{_ENDING})(?![一-龠])|(?<=[\d%])(?:{rate}|か?[一-龠]+)| (?=[ぁ-ん])"
         word = (
             rf"(?:[こそど]の)?(?:{_JAPANESE}|{_OPTION}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})|{rate})(?:{behind})?"
             rf"|(?:[こそど]の)?[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
