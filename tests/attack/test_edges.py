@@ -16,7 +16,6 @@ from tests.fakes.fake_chat_server import fake_chat
 
 from gyakusan.cli import main
 from gyakusan.message import say
-from gyakusan.serving import endpoints
 from gyakusan.text import SYSTEM_TEXTS, tell
 
 
@@ -126,7 +125,6 @@ def test_entries_of_servers_that_lie(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the texts are those of Linux")
 def test_errors_of_the_system_in_japanese(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoints, "usual", lambda: ())
     names = ("ENOENT", "EACCES", "ENOSPC", "EISDIR", "ENOTDIR", "EROFS", "EMFILE", "ECONNREFUSED", "EADDRINUSE")
     for name in (*names, "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ECONNRESET", "ENAMETOOLONG", "ELOOP", "EIO"):
         text = os.strerror(getattr(errno, name))

@@ -15,6 +15,7 @@ from gyakusan.cli import main
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("GYAKUSAN_API_KEY", raising=False)
 
 
@@ -68,3 +69,47 @@ def test_an_address_without_a_key_says_which_option_gives_it(capsys: pytest.Capt
         for words in ([server.base], ["--url", server.base]):
             assert main(["connect", *words]) == 3
             assert "--key-file FILE" in capsys.readouterr().err
+
+
+def test_an_address_of_this_computer_says_that_others_do_not_reach_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "This address is for programs on this computer only."
+    for url, said in (
+        ("http://127.0.0.1:8099", True),
+        ("http://localhost:8099/v1", True),
+        ("http://192.0.2.7:1", False),
+    ):
+        assert main(["connect", "--url", url, "--model", "m"]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert (note in out) is said
+        assert ("ssh -NL 8099:127.0.0.1:8099 USER@THIS-COMPUTER" in out) is said
+        assert main(["connect", "--url", url, "--model", "m", "--curl"]) == 0
+        assert (note in capsys.readouterr().err) is said
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    with fake_chat() as server:
+        (folder / "office.json").write_text(json.dumps({"url": server.base, "lan_url": "http://192.0.2.7:8080/v1"}))
+        assert main(["connect", "office"]) == 0
+        assert note not in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_person_with_a_key_reads_what_to_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    key = tmp_path / "owner.key"
+    key.write_text("k" * 16)
+    with fake_chat(key="k" * 16) as server:
+        told = {"url": server.base, "lan_url": "http://192.0.2.7:1/v1", "key_file": str(key), "people_keys": True}
+        (folder / "office.json").write_text(json.dumps(told))
+        assert main(["connect", "office", "--curl"]) == 0
+        assert str(key) not in capsys.readouterr().out
+        assert main(["connect", "office"]) == 0
+        out = capsys.readouterr().out
+        assert out.count(str(key)) == 1, "where the owner finds the owner's key"
+        assert "export GYAKUSAN_API_KEY=YOUR-KEY" in out
+        assert "YOUR-KEY-FILE" not in out
+    assert main(["keys", "add", "aiko"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "aiko types it once in a shell, as export GYAKUSAN_API_KEY=KEY" in out
+    assert "gyakusan connect" in out

@@ -31,7 +31,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="ne
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(endpoints, "usual", lambda: ())
     yield tmp_path / "gyakusan"
     for entry in running_servers.running():
         running_servers.stop(entry)
@@ -133,7 +132,7 @@ def test_why_it_did_not_start(capsys: pytest.CaptureFixture[str]) -> None:
         port = str(taken.getsockname()[1])
         assert main([*SERVE, "--port", port]) == 3
     err = capsys.readouterr().err
-    assert f"gyakusan: Port {port} on 127.0.0.1 is in use" in err
+    assert f"gyakusan: Another program listens on port {port} of 127.0.0.1." in err
     assert "Its log: gyakusan logs smollm2" in err
     assert running_servers.running() == ()
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan.cli import main
 from gyakusan.cli.app import run
+from gyakusan.cli.options import Server
+from gyakusan.engines.registry import DEFAULT, NAMES, engine
 
 ASK = ("inspect", "gpt-oss-20b", "--lang", "en", "--context", "8k", "--device")
 
@@ -51,7 +57,10 @@ def test_reserve_decides(capsys: pytest.CaptureFixture[str]) -> None:
         (("--engine", "ollama", "--set", "parallel=2"), "num_parallel"),
         (("--engine", "ollama", "--set", "num_parallel=two"), "num_parallel"),
         (("--engine", "ollama", "--set", "num_parallel"), "name=value"),
-        (("--engine", "ollama", "--kv-type", "q8_0"), "--set"),
+        (("--engine", "ollama", "--ubatch", "256"), "num_batch"),
+        (("--engine", "ollama", "--kv-type", "q8_0", "--set", "kv_cache_type=q4_0"), "were given together"),
+        (("--engine", "vllm", "--kv-type", "q4_0"), "vLLM has no cache of type q4_0"),
+        (("--engine", "mlx", "--kv-type", "q8_0"), "MLX-LM has no cache of type q8_0"),
         (("--reserve", "8"), "GiB"),
     ],
 )
@@ -131,8 +140,8 @@ def test_an_option_and_a_setting_that_agree_are_no_mistake(capsys: pytest.Captur
 def test_memory_of_a_cpu_is_its_ram(capsys: pytest.CaptureFixture[str]) -> None:
     """Alone with --cpu, --memory is what --device cpu --memory is; beside a GPU it is the GPU's, and refused."""
     words = ("inspect", "gpt-oss-20b", "--memory", "8GiB")
-    for engine in ("llama.cpp", "ollama"):
-        assert run([*words, "--cpu", "--engine", engine], "en") == 1
+    for name in ("llama.cpp", "ollama"):
+        assert run([*words, "--cpu", "--engine", name], "en") == 1
         assert "8.0 GiB are usable" in capsys.readouterr().out
     assert run([*words, "--set", "backend=cpu"], "en") == 1
     assert "8.0 GiB are usable" in capsys.readouterr().out
@@ -155,5 +164,52 @@ def test_cpu_is_an_option_of_every_engine_that_runs_there(capsys: pytest.Capture
 
 
 def test_a_refusal_names_the_options_that_were_typed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*ASK, "RTX 5090", "--engine", "ollama", "--kv-type", "q8_0", "--no-mmap"], "en") == 2
-    assert "Ollama does not have llama.cpp's --kv-type, --no-mmap." in capsys.readouterr().err
+    assert run([*ASK, "RTX 5090", "--engine", "ollama", "--key-type", "q8_0", "--no-mmap"], "en") == 2
+    assert "Ollama does not have llama.cpp's --key-type, --no-mmap." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"), [("vllm", "kv_cache_dtype", "fp8"), ("ollama", "kv_cache_type", "q8_0")]
+)
+def test_a_cache_of_8_bits_is_one_option_for_all_engines(
+    capsys: pytest.CaptureFixture[str], name: str, field: str, value: str
+) -> None:
+    """inspect answered "Write --set kv_cache_type=q8_0", which vLLM does not have; plan took the option."""
+    words = ["inspect", "qwen3-8b", "--device", "RTX 5090", "--engine", name, "--context", "8k", "--json"]
+    for option in (
+        ["--kv-type", "q8_0"],
+        ["--set", f"{field}={value}"],
+        ["--kv-type", "q8_0", "--set", f"{field}={value}"],
+    ):
+        assert run([*words, *option], "en") == 0
+        assert json.loads(capsys.readouterr().out)["settings"][field] == value
+    assert run([*words[:-1], "--kv-type", "f16", "--json"], "en") == 0
+    assert json.loads(capsys.readouterr().out)["settings"][field] in ("f16", "auto")
+    assert (
+        run(["inspect", "qwen3-8b", "--device", "RTX 5090", "--engine", "all", "--kv-type", "q8_0", "--json"], "en")
+        == 0
+    )
+    found = {e["engine"]["name"]: e for e in json.loads(capsys.readouterr().out)["engines"]}
+    assert len(found) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != DEFAULT])
+def test_every_setting_that_an_error_names_exists(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    known = {f.name for f in fields(engine(name).Settings)}
+    values = {"Literal": "off", "int": "64", "str | None": "q8_0"}
+    for option in (f for f in fields(Server) if f.name not in ("cpu", "kv_type")):
+        flag = "--" + option.name.replace("_", "-")
+        kind = next((v for k, v in values.items() if k in str(option.type)), None)
+        if option.name == "outputs":
+            kind = "bench"
+        words = [flag, kind] if kind else [flag.replace("--", "--no-", 1) if option.default is True else flag]
+        assert run([*ASK, "RTX 5090", "--engine", name, *words], "en") == 2, words
+        said = capsys.readouterr().err
+        assert {w.strip(" .\n") for w in said.partition("NAME=VALUE:")[2].split(",")} == known
+
+
+def test_every_setting_of_a_sentence_is_one_of_an_engine() -> None:
+    known = {f.name for name in NAMES for f in fields(engine(name).Settings)}
+    texts = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8"))
+    named = {n for text in texts for n in re.findall(r"--set (\w+)=", text)}
+    assert {"tensor_parallel", "data_parallel"} <= named <= known | {"name", "NAME"}

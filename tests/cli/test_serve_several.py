@@ -18,7 +18,7 @@ from tests.serving.certificates import made
 from tests.serving.conftest import smollm2
 
 from gyakusan.cli import main
-from gyakusan.serving import endpoints, running_servers
+from gyakusan.serving import running_servers
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 Captured = pytest.CaptureFixture[str]
@@ -39,7 +39,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     fake_router.install(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(endpoints, "usual", lambda: ())
     yield tmp_path
     for entry in running_servers.running():
         running_servers.stop(entry)

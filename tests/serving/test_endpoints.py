@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from tests.fakes.fake_chat_server import fake_chat
 
-from gyakusan.doors.notices import log, notice
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, BadSetting
-from gyakusan.serving import endpoints
-from gyakusan.serving.endpoints import Endpoint, find_endpoint
+from gyakusan.python.served import entry_at
+from gyakusan.serving.endpoints import find_endpoint
+from gyakusan.serving.running_servers import find_running
+from gyakusan.serving.snippets import key_command, snippets
 
 
 @pytest.fixture(autouse=True)
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("GYAKUSAN_API_KEY", raising=False)
-    monkeypatch.setattr(endpoints, "usual", lambda: ())
     folder = tmp_path / "gyakusan" / "servers"
     folder.mkdir(parents=True)
     return folder
@@ -44,8 +45,10 @@ def test_a_name_and_its_key(servers: Path, tmp_path: Path) -> None:
         find_endpoint("office", str(tmp_path / "none"))
 
 
-def test_the_only_one_that_runs(servers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadReference, match="No server runs on this computer"):
+def test_the_only_one_that_runs(servers: Path) -> None:
+    with pytest.raises(
+        BadReference, match=r"No server that gyakusan started runs on this computer.*or name an address"
+    ):
         find_endpoint(None)
     with fake_chat(key="k" * 16) as one, fake_chat() as two:
         (servers / "dead.json").write_text(json.dumps({"url": "http://127.0.0.1:1/v1"}))
@@ -54,10 +57,6 @@ def test_the_only_one_that_runs(servers: Path, monkeypatch: pytest.MonkeyPatch) 
         (servers / "two.json").write_text(json.dumps({"url": two.base}))
         with pytest.raises(BadReference, match="Several servers run: one, two"):
             find_endpoint(None)
-        for path in servers.glob("*.json"):
-            path.unlink()
-        monkeypatch.setattr(endpoints, "usual", lambda: (Endpoint("", two.base),))
-        assert find_endpoint(None).url == two.base
 
 
 def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,17 +64,29 @@ def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_endpoint("http://box:1").key == "from-the-environment"
 
 
-def test_the_environments_key_is_not_shown_to_whatever_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another user of this computer may listen on a usual port."""
+def test_a_stranger_on_a_usual_port_is_never_meant(servers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user of this computer may listen there: connect and chat went over to it, bench said that no server runs."""
     monkeypatch.setenv("GYAKUSAN_API_KEY", "from-the-environment")
     with fake_chat() as stranger:
-        monkeypatch.setattr(endpoints, "usual", lambda: (Endpoint("", stranger.base),))
-        said: list[str] = []
-        notice.hear(lambda message: said.append(str(message)))
-        assert find_endpoint(None).key is None
-        notice.hear(log)
-        assert said == [f"No server of gyakusan runs here: this is the one at {stranger.base}."]
+        port = int(stranger.base.split(":")[2].split("/")[0])
+        for name in NAMES:
+            monkeypatch.setattr(engine(name), "PORT", port)
+        for ask in (lambda: find_endpoint(None), lambda: find_running(None), lambda: entry_at(None)):
+            with pytest.raises(BadReference, match="No server that gyakusan started runs on this computer"):
+                ask()
         assert find_endpoint(stranger.base).key == "from-the-environment"
+
+
+def test_where_people_have_keys_the_owners_file_is_in_no_text(servers: Path, tmp_path: Path) -> None:
+    (tmp_path / "owner.key").write_text("s3cret-s3cret-s3cret\n")
+    told = {"url": "http://127.0.0.1:1/v1", "key_file": str(tmp_path / "owner.key"), "people_keys": True}
+    (servers / "office.json").write_text(json.dumps(told))
+    found = find_endpoint("office")
+    assert (found.key, found.read_file) == ("s3cret-s3cret-s3cret", None)
+    texts = snippets(found, "m")
+    assert not [s.program for s in texts if "owner.key" in s.text or "owner.key" in key_command(found, s.key)]
+    assert '"Authorization: Bearer $GYAKUSAN_API_KEY"' in texts[0].text
+    assert find_endpoint("office", str(tmp_path / "owner.key")).read_file is not None, "who names a file has a key"
 
 
 @pytest.mark.parametrize(

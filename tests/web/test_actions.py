@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.web.conftest import HOST
 
-from gyakusan.serving import endpoints, running_servers
+from gyakusan.serving import running_servers
 from gyakusan.web.actions import ACTS, POSTS
 from gyakusan.web.app import application
 
@@ -21,7 +21,6 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(endpoints, "usual", lambda: ())
     yield
     for entry in running_servers.running():
         running_servers.stop(entry)

@@ -38,7 +38,7 @@ MaxTokens = Annotated[
 @app.default
 def chat(
     where: Annotated[
-        str | None, Parameter(help=_("Name or address of a running server; default: the one that runs here."))
+        str | None, Parameter(help=_("Address or name of a server; default: the only one that gyakusan started."))
     ] = None,
     *,
     model: Annotated[str | None, Parameter(help=_("The model's name there; default: its first."))] = None,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, _
-from gyakusan.cli.writing import draw, write_generated, write_json
+from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting, ServerError
+from gyakusan.text import tell
 
 if TYPE_CHECKING:
     from gyakusan.serving.endpoints import Endpoint
@@ -19,7 +20,7 @@ app = App(name="connect", help="Print what other programs need to use a running 
 @app.default
 def connect(
     where: Annotated[
-        str | None, Parameter(help=_("Name or address of a running server; default: the one that runs here."))
+        str | None, Parameter(help=_("Address or name of a server; default: the only one that gyakusan started."))
     ] = None,
     *,
     url: Annotated[str | None, Parameter(help=_("Address of the server instead of its name; it need not run."))] = None,
@@ -44,6 +45,10 @@ def connect(
     found = snippets(endpoint, name)
     wanted = "curl" if curl else program
     if wanted is not None:
+        from gyakusan.show.connect import only_here
+
+        if (note := only_here(endpoint)) is not None:
+            warn(tell(note, output.language))
         write_generated(next(s.text for s in found if s.program == wanted) + "\n")
     elif output.json:
         from gyakusan.documents.connect import connect as document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -217,23 +217,45 @@ class Which:
     def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
         """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone.
 
-        --cpu is of every engine that has a backend to choose; another one refuses it in company, too.
+        --kv-type is of every engine that has such a cache: q8_0 is its type of 8 bits. In company one without it keeps its
+        own. --cpu is of every engine that has a backend to choose; another one refuses it in company, too.
         """
         if name == DEFAULT:
             self._check_twice(server)
             return server.changes()
         from gyakusan.engines.registry import engine
 
-        cpu = server.cpu and any(f.name == "backend" for f in fields(engine(name).Settings))
+        known = [f.name for f in fields(engine(name).Settings)]
+        cpu = server.cpu and "backend" in known
         refused = [] if not server.cpu or cpu else ["--cpu"]
         if alone:
-            refused += [o for o in server.given if o != "--cpu"]
+            refused += [o for o in server.given if o not in ("--cpu", "--kv-type")]
         if refused:
             raise BadSetting(
                 "{name} does not have llama.cpp's {options}.", name=name, options=", ".join(refused),
-                mend="Write --set name=value, e.g. --set kv_cache_type=q8_0." if refused != ["--cpu"] else None,
+                mend="Its own settings are given as --set NAME=VALUE: {names}" if refused != ["--cpu"] else None,
+                names=", ".join(known),
             )  # fmt: skip
-        return {"backend": "cpu"} if cpu else {}
+        return {**({"backend": "cpu"} if cpu else {}), **self._cache(name, server.kv_type, alone=alone)}
+
+    def _cache(self, name: str, kind: str | None, *, alone: bool) -> Mapping[str, object]:
+        """Return the settings by which another engine than llama.cpp has this cache. Raises BadSetting."""
+        from gyakusan.engines.registry import engine
+        from gyakusan.engines.settings_parser import parse_overrides
+        from gyakusan.python.options import cache_types
+
+        if kind is None:
+            return {}
+        try:
+            found = cache_types(name, kind)
+        except BadSetting:
+            if alone:
+                raise
+            return {}
+        for pair in self.pairs:
+            if any(found.get(field, value) != value for field, value in parse_overrides(engine(name), [pair]).items()):
+                raise BadSetting("{options} were given together.", options=f"--kv-type, --set {pair}", mend="Give one.")
+        return found
 
     def _check_twice(self, server: Server) -> None:
         """Raise BadSetting where an option and --set say different things of one setting."""

@@ -133,7 +133,7 @@ def engine_settings(name: str, settings: Mapping[str, Any], own: Iterable[str] =
     _check_settings({f.name: str(f.type) for f in fields(rules.Settings)}, changes)
     check_types(kv_type=kind)
     if kind is not None:
-        changes = {**_cache_types(name, kind), **changes}
+        changes = {**cache_types(name, kind), **changes}
     for key in ("key_type", "value_type"):
         if isinstance(changes.get(key), str):
             changes[key] = changes[key].upper()
@@ -164,7 +164,7 @@ def _check_settings(types: Mapping[str, str], changes: Mapping[str, Any]) -> Non
             )
 
 
-def _cache_types(name: str, kind: str) -> Mapping[str, object]:
+def cache_types(name: str, kind: str) -> Mapping[str, object]:
     """Return the settings that give keys and values a type. Raises BadSetting where the engine has no such choice."""
     if name == DEFAULT:
         return {"key_type": kind, "value_type": kind}
@@ -177,7 +177,7 @@ def _cache_types(name: str, kind: str) -> Mapping[str, object]:
             "{name} has no cache of type {kind}.",
             name=name,
             kind=kind,
-            mend="Leave out kv_type, or take another engine.",
+            mend="Leave it out, or take another engine.",
         )
     return found
 

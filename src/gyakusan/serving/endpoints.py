@@ -1,4 +1,7 @@
-"""Which running server is meant: by its address, by the name under which it was started, or the only one that answers."""
+"""Which running server is meant: by its address, by the name under which it was started, or the only one that answers.
+
+Without an address only servers that gyakusan started are meant: what else listens on a usual port may be anybody's.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gyakusan.doors import files
-from gyakusan.doors.notices import notice
-from gyakusan.engines.registry import NAMES, engine
-from gyakusan.errors import BadReference, ServerError, did_you_mean
-from gyakusan.message import quoted, say
+from gyakusan.errors import BadReference, did_you_mean
+from gyakusan.message import quoted
 from gyakusan.serving.access import split_address
-from gyakusan.serving.conversation import is_up, models_at
-from gyakusan.serving.running_servers import RunningServer, running
+from gyakusan.serving.conversation import is_up
+from gyakusan.serving.running_servers import RunningServer, nothing_runs, running
 
 LARGEST = 100_000
 """No more is read of a file with a key. [B]"""
@@ -29,6 +30,7 @@ class Endpoint:
     public_url: its OpenAI base for other programs where that is another one: of an encrypted server
     certificate: file by which they know a self-signed server, None where none is needed
     lan_url: its OpenAI base as other computers reach it, "" if none does or nobody knows
+    people_keys: True where people have keys of their own: the file holds the owner's
     """
 
     name: str
@@ -38,6 +40,12 @@ class Endpoint:
     public_url: str = ""
     certificate: Path | None = None
     lan_url: str = ""
+    people_keys: bool = False
+
+    @property
+    def read_file(self) -> Path | None:
+        """The file from which a text for programs reads the key, None where each person has a key of their own."""
+        return None if self.people_keys else self.key_file
 
     @property
     def shown(self) -> Endpoint:
@@ -46,7 +54,7 @@ class Endpoint:
 
 
 def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
-    """Return the server that an address or a name means; None = the only one that runs here.
+    """Return the server that an address or a name means; None = the only one that gyakusan started and that answers.
 
     Raises BadReference, BadSetting, SourceError.
     """
@@ -62,15 +70,12 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
                 mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
             )  # fmt: skip
         return _keyed(found, key_file)
-    ours = [e for e in known if answers(e)]
-    alive = ours or [e for e in usual() if answers(e)]
-    if len(alive) == 1:  # nobody named the address: a key is not shown to whatever listens there
-        if not ours:
-            notice(say("No server of gyakusan runs here: this is the one at {url}.", url=alive[0].url))
-        return _keyed(alive[0], key_file, everywhere=bool(ours))
+    alive = [e for e in known if is_up(e.url, silence=2.0)]  # never whatever else listens: nobody named its address
+    if len(alive) == 1:
+        return _keyed(alive[0], key_file)
     if alive:
         raise BadReference(
-            "Several servers run: {names}.", names=", ".join(e.name or e.url for e in alive), mend="Name one of them."
+            "Several servers run: {names}.", names=", ".join(e.name for e in alive), mend="Name one of them."
         )
     loading = next((e.name for e in running() if not e.ready), None)
     if loading is not None:
@@ -78,10 +83,7 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
             "{name} is still loading its model.", name=loading,
             mend="Ask again when it is ready. Its log: gyakusan logs {name} --follow",
         )  # fmt: skip
-    raise BadReference(
-        "No server runs on this computer.",
-        mend="Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1",
-    )
+    raise nothing_runs(address=True)
 
 
 def base(url: str) -> str:
@@ -99,40 +101,21 @@ def started() -> tuple[Endpoint, ...]:
 def _endpoint(entry: RunningServer) -> Endpoint:
     key_file = Path(entry.key_file) if entry.key_file else None
     if not entry.local_url:
-        return Endpoint(entry.name, entry.url, key_file, lan_url=entry.lan_url)
+        return Endpoint(entry.name, entry.url, key_file, lan_url=entry.lan_url, people_keys=entry.people_keys)
     certificate = Path(entry.certificate) if entry.certificate else None
-    return Endpoint(entry.name, entry.local_url, key_file, None, entry.url, certificate, entry.lan_url)
+    reached = entry.url, certificate, entry.lan_url
+    return Endpoint(entry.name, entry.local_url, key_file, None, *reached, entry.people_keys)
 
 
-def usual() -> tuple[Endpoint, ...]:
-    """Return the addresses at which servers listen on this computer where nobody names a port."""
-    ports = dict.fromkeys(engine(name).PORT for name in NAMES)
-    return tuple(Endpoint("", f"http://127.0.0.1:{port}/v1") for port in ports)
-
-
-def answers(endpoint: Endpoint) -> bool:
-    """Return True if a server answers there, even if it wants a key. Our own are asked without counting a refusal."""
-    if endpoint.name:
-        return is_up(endpoint.url, silence=2.0)
-    try:
-        models_at(endpoint.url, silence=2.0)
-    except ServerError as error:
-        return error.message.facts.get("status") in (401, 403)
-    return True
-
-
-def _keyed(endpoint: Endpoint, key_file: str | None, *, everywhere: bool = True) -> Endpoint:
-    """Return the same with its key: of the file that is named, of the server's own, or of the environment.
-
-    everywhere: False leaves out that of the environment
-    """
+def _keyed(endpoint: Endpoint, key_file: str | None) -> Endpoint:
+    """Return the same with its key: of the file that is named, of the server's own, or of the environment."""
     import os
 
     from gyakusan.serving.access import KEY_VARIABLE
 
     path = Path(key_file) if key_file is not None else endpoint.key_file
     if path is None:
-        key = os.environ.get(KEY_VARIABLE) if everywhere else None
-        return replace(endpoint, key_file=None, key=key or None)
+        return replace(endpoint, key_file=None, key=os.environ.get(KEY_VARIABLE) or None)
     key = files.text(path, LARGEST).partition("\n")[0].strip()
-    return replace(endpoint, key_file=path, key=key or None)
+    people = endpoint.people_keys and key_file is None  # who names a file has a key
+    return replace(endpoint, key_file=path, key=key or None, people_keys=people)

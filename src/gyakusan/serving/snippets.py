@@ -56,7 +56,7 @@ def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
     keyed = has_key(endpoint)
     keys: tuple[Key, Key, Key] = ("variable", "secret", "pasted") if keyed else ("", "", "")
     variable, secret, pasted = keys
-    from_shell: Key = "" if endpoint.key_file is not None else variable
+    from_shell: Key = "" if endpoint.read_file is not None else variable
     return (
         Snippet("curl", "curl", "shell", "", curl(endpoint, model), from_shell),
         Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model), variable),
@@ -70,12 +70,12 @@ def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
 def key_command(endpoint: Endpoint, key: Key) -> str:
     """Return the command with which a program gets the key, "" where its text reads the key itself or there is none."""
     print_key = f'printf %s "{key_words(endpoint)}"'
-    if endpoint.key_file is not None:
-        print_key = f"cat {shell_word(str(endpoint.key_file))}"
+    if endpoint.read_file is not None:
+        print_key = f"cat {shell_word(str(endpoint.read_file))}"
     if not has_key(endpoint) or not key:
         return ""
     if key == "variable":
-        return f'export {KEY_VARIABLE}="{key_words(endpoint)}"' if endpoint.key_file is not None else ""
+        return f'export {KEY_VARIABLE}="{key_words(endpoint)}"' if endpoint.read_file is not None else ""
     if key == "secret":
         return f'(umask 077; mkdir -p ~/.continue; echo "{KEY_VARIABLE}=$({print_key})" >> ~/.continue/.env)'
     return print_key
@@ -88,8 +88,8 @@ def has_key(endpoint: Endpoint) -> bool:
 
 def key_words(endpoint: Endpoint) -> str:
     """Return the words of a shell that stand for the key inside double quotes."""
-    if endpoint.key_file is not None:
-        return f"$(cat {shell_word(str(endpoint.key_file))})"
+    if endpoint.read_file is not None:
+        return f"$(cat {shell_word(str(endpoint.read_file))})"
     return f"${KEY_VARIABLE}"
 
 
@@ -106,7 +106,7 @@ def curl_elsewhere(endpoint: Endpoint, model: str) -> str:
     """Return the line for another computer, which has files of its own; "" where none reaches the server or nobody knows."""
     if not endpoint.lan_url:
         return ""
-    key_file = Path(THEIR_KEY) if has_key(endpoint) else None
+    key_file = Path(THEIR_KEY) if has_key(endpoint) else None  # of people with keys of their own it is not read
     certificate = None if endpoint.certificate is None else Path(endpoint.certificate.name)
     return curl(replace(endpoint, url=endpoint.lan_url, key_file=key_file, certificate=certificate), model)
 

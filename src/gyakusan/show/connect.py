@@ -19,13 +19,41 @@ KEY_TEXTS = {
 """What the command is for that gives a program the key."""
 
 
+YOUR_KEY = "YOUR-KEY"
+"""Stands where a person types a key that was made for them."""
+
+
+def only_here(endpoint: Endpoint) -> Message | None:
+    """Return that other computers do not reach a server and what lets them in, None where they do."""
+    address = urllib.parse.urlsplit(endpoint.url)
+    if endpoint.lan_url or not is_loopback(address.hostname or ""):
+        return None
+    port = address.port or 80
+    return say(
+        "This address is for programs on this computer only. For other computers start the server with {option}, "
+        "or let each of them open a tunnel: {command}",
+        option=whole("--host 0.0.0.0"), command=whole(f"ssh -NL {port}:127.0.0.1:{port} USER@THIS-COMPUTER"),
+    )  # fmt: skip
+
+
 def screen(endpoint: Endpoint, found: Sequence[Snippet], elsewhere: str = "") -> Tree:
     """Return each program with its text, which can be pasted as it stands.
 
     elsewhere: the line for curl on another computer, "" where none reaches the server
     """
     parts: Tree = (Verdict((say("Programs reach it at {url}.", url=whole(endpoint.url)),), tone="plain"),)
-    if endpoint.key_file is not None:
+    if (note := only_here(endpoint)) is not None:
+        parts += (Text(note, "note"),)
+    if endpoint.people_keys:
+        parts += (
+            Text(
+                say("People have keys of their own (gyakusan keys add NAME). Each types theirs once in a shell:"),
+                "note",
+            ),
+            Address(f"export {KEY_VARIABLE}={YOUR_KEY}"),
+            Text(say("The owner's key is in {path}", path=whole(str(endpoint.key_file))), "note"),
+        )
+    elif endpoint.key_file is not None:
         parts += (Text(say("The API key is in {path}", path=endpoint.key_file), "note"),)
     elif has_key(endpoint):
         parts += (Text(say("The API key is in the variable {name}.", name=KEY_VARIABLE), "note"),)
@@ -37,7 +65,7 @@ def screen(endpoint: Endpoint, found: Sequence[Snippet], elsewhere: str = "") ->
             Text(say("Other computers reach it at {url}", url=whole(endpoint.lan_url))),
             Address(elsewhere),
         )
-        if has_key(endpoint):
+        if endpoint.read_file is not None or (has_key(endpoint) and not endpoint.people_keys):
             parts += (Text(say("{file}: a file on that computer with the key.", file=THEIR_KEY), "note"),)
     for snippet in found:
         parts += (Pause(), Title(snippet.title, aside=snippet.place))

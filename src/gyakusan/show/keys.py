@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from gyakusan.message import Message, say
+from gyakusan.serving.access import KEY_VARIABLE
 from gyakusan.serving.front.people import Person
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.show.tree import Address, Cell, Column, Next, Pause, Table, Text, Tree, Verdict, whole
@@ -46,6 +47,10 @@ def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
     verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
     use = say("Servers that were started with --people-keys accept it within a second.")
     steps = [f"gyakusan keys revoke {name}"]
+    told = say(
+        "{name} types it once in a shell, as {line}; what programs are told then: {command}",
+        name=name, line=whole(f"export {KEY_VARIABLE}=KEY"), command=whole("gyakusan connect"),
+    )  # fmt: skip
     if running and not any(server.people_keys for server in running):
         names = ", ".join(server.name for server in running)
         use = say(
@@ -54,7 +59,8 @@ def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
             command=whole("gyakusan serve ... --people-keys"),
         )
         steps = [f"gyakusan stop {running[0].name}", *steps]
-    return verdict, Pause(), Address(whole(key)), Pause(), Text(use), Next(tuple(whole(step) for step in steps))
+    texts = Text(use), Text(told)
+    return verdict, Pause(), Address(whole(key)), Pause(), *texts, Next(tuple(whole(step) for step in steps))
 
 
 def revoked(name: str) -> Tree:

@@ -287,7 +287,9 @@ def test_two_lengths_are_refused(opened: Open) -> None:
 
 def test_addresses_and_ports_that_cannot_be_had(opened: Open) -> None:
     running = opened()
-    with pytest.raises(ServerError, match=rf"Port {running.front.port} on 127\.0\.0\.1 is in use.*--port"):
+    with pytest.raises(
+        ServerError, match=rf"Another program listens on port {running.front.port} of 127\.0\.0\.1.*--port"
+    ):
         Front("127.0.0.1", running.front.port, Keys(), Limits())
     with pytest.raises(BadSetting, match=r"cannot listen on 192\.0\.2\.1"):
         Front("192.0.2.1", 0, Keys(), Limits())

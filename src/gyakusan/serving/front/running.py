@@ -139,13 +139,13 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         if port and error.errno != errno.EADDRNOTAVAIL:
-            raise _taken(host, port) from error
+            raise _taken(host, port, error) from error
         raise _no_address(host, error) from error
     return found
 
 
-def _taken(host: str, port: int) -> ServerError:
-    """Return the error of a port that is in use: which server of ours has it, if one has."""
+def _taken(host: str, port: int, error: OSError) -> ServerError:
+    """Return the error of a port that is in use or forbidden: which server of ours has it, if one has."""
     from gyakusan.serving.running_servers import running
 
     known = (e for e in running() for url in (e.url, e.local_url) if url and urlsplit(url).port == port)
@@ -154,10 +154,14 @@ def _taken(host: str, port: int) -> ServerError:
             "{name} runs on port {port} already: {url}", name=ours.name, port=port, url=ours.url,
             mend="Talk to it: gyakusan chat {name}. End it: gyakusan stop {name}. Another one beside it: --port 0",
         )  # fmt: skip
+    mend = "Choose another port with --port; --port 0 takes a free one."
+    if error.errno == errno.EADDRINUSE:
+        return ServerError("Another program listens on port {port} of {host}.", port=port, host=host, mend=mend)
+    if error.errno == errno.EACCES:
+        return ServerError("This user may not listen on port {port}.", port=port, mend=mend)
     return ServerError(
-        "Port {port} on {host} is in use, or this user may not listen on it.", port=port, host=host,
-        mend="Choose another port with --port; --port 0 takes a free one.",
-    )  # fmt: skip
+        "Port {port} on {host} is in use, or this user may not listen on it.", port=port, host=host, mend=mend
+    )
 
 
 def _no_address(host: str, error: OSError | UnicodeError) -> BadSetting:
