@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -257,7 +258,7 @@ def test_what_a_client_has_to_do_afterwards_is_said() -> None:
         ("kubernetes", "kubectl exec"),
         ("quadlet", "podman exec"),
     ):
-        assert f"# Once it listens: {inside}" in export([ollama], kind)
+        assert f" Once it listens: {inside}" in export([ollama], kind)
 
 
 def test_a_unit_sees_a_person_s_own_model(tmp_path: Path) -> None:
@@ -398,6 +399,49 @@ def test_what_a_file_says_to_people_is_japanese_and_nothing_else_is(kind: str, m
 
     text = export([deployment], kind, settings, told)
     assert _body(text) == _body(export([deployment], kind, settings))
-    blank = [tell(Message(m.template, dict.fromkeys(m.facts, "・")), "ja") for m in said]
+    blank = [tell(blanked(m), "ja") for m in said]
     assert [line for line in blank if english(line) or not re.search("[ぁ-ん]", line)] == []
     assert judged(kind, text, tmp_path) == ""
+
+
+def blanked(message: Message) -> Message:
+    """Return a sentence with a dot for each fact that is none itself."""
+    return Message(
+        message.template, {k: blanked(v) if isinstance(v, Message) else "・" for k, v in message.facts.items()}
+    )
+
+
+def steps(text: str) -> list[str]:
+    """Return the commands at the head of a file, in their order."""
+    return [line[5:] for line in text.splitlines() if line.startswith("#    ")]
+
+
+@pytest.mark.parametrize("device", ["2x AI PRO R9700", "RTX 4090"])
+@pytest.mark.parametrize("engine", ["llama.cpp", "vllm"])
+def test_the_head_of_a_unit_is_what_to_do_in_the_order_of_doing(
+    engine: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key came after "systemctl enable", and nothing said sudo: the unit was enabled without its EnvironmentFile."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    text = export([api.deployment("gpt-oss-20b", load=Load(2, 8192), device=device, server=engine)], "systemd")
+    head, made = text.partition("[Unit]")[0], steps(text)
+    numbers = [int(n) for n in re.findall(r"^# (\d)\. ", head, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert all(line.startswith("sudo ") for line in made), "each stands for itself"
+    assert all(subprocess.run(["sh", "-nc", line], check=False, timeout=20).returncode == 0 for line in made)
+    assert "systemctl enable --now" in made[-1]
+    assert made[-2].endswith(" /etc/systemd/system/gpt-oss-20b.service")
+    (keys,) = re.findall("EnvironmentFile=(.*)", text)
+    (program,) = re.findall(r"ExecStart=(\S+)", text)
+    assert any(f"> {keys}'" in line for line in made[:-2])
+    assert f"{program.rpartition('/')[2]} has to be in {program.rpartition('/')[0]}" in head
+    if engine == "vllm":
+        assert any(line.endswith(f" {program}") for line in made[:-2]), "it is put where the unit looks for it"
+        assert any("https://wheels.vllm.ai/rocm/" in line for line in made) is ("R9700" in device)
+
+
+def test_the_head_of_a_quadlet_has_the_same_order() -> None:
+    made = steps(export([asked()], "quadlet"))
+    assert [next(w for w in ("nvidia-ctk", "secret create", "cp ", "systemctl") if w in line) for line in made] == [
+        "nvidia-ctk", "secret create", "cp ", "systemctl",
+    ]  # fmt: skip

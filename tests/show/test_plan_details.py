@@ -126,3 +126,24 @@ def test_what_the_files_cost_in_quality_is_the_planners_figure() -> None:
             assert "llama.cpp" in str(facts["sources"])
             assert "点" in tell(message, "ja")
     assert told
+
+
+def test_a_plan_of_vllm_on_amds_cards_says_how_it_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "plan",
+        "--model=gpt-oss-20b",
+        "--device",
+        "2x AI PRO R9700",
+        "--engine",
+        "vllm",
+        "--details",
+        "1",
+        "--lang",
+        "en",
+    ]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "Install   uv venv --python 3.12 --managed-python vllm" in told
+    assert "uv pip install --python vllm vllm --extra-index-url https://wheels.vllm.ai/rocm/" in " ".join(told.split())
+    assert main([*words[:3], "RTX 4090", "--engine", "llama.cpp", *words[6:]]) == 0
+    assert "Install" not in capsys.readouterr().out

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from gyakusan.core.machine import Device
+from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import EngineSettings
 from gyakusan.errors import GyakusanError, ServerError
@@ -210,6 +210,10 @@ class ServerModule(Protocol[S_contra, R_co]):
     """Metrics of Prometheus in which it tells the share of its KV cache that is in use."""
     PROGRAMS: tuple[str, ...]
     """What it can be started with, e.g. a program on PATH or a Python package; the first that is here is taken."""
+
+    def installing(self, machine: Machine, folder: str) -> tuple[str, ...]:
+        """Return the commands of a shell that put it into a folder for this machine, () where its own page says how."""
+        ...
 
     def find_program(self, choice: str) -> str:
         """Return what will be started: the path of a program, or a word of PROGRAMS. Raises ServerError if nothing is here.

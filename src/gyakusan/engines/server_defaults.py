@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn
 
+from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.server import PredictedBuffer
 from gyakusan.errors import GyakusanError, ServerError
@@ -41,6 +42,11 @@ def no_buffers(model: Model, settings: object) -> tuple[PredictedBuffer, ...]:
 def same_device(device: str) -> str:
     """Return the name in lower case: no line of the log names a device of ours."""
     return device.casefold()
+
+
+def no_installing(machine: Machine, folder: str) -> tuple[str, ...]:
+    """Return nothing: what installs it differs with the computer, and its own page says how."""
+    return ()
 
 
 def no_workers() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gyakusan.engines.service_files import EVERYWHERE, HERE, container_service, unit_argument, unit_word
 from gyakusan.engines.yaml_text import documents
-from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, check_one_machine
+from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, check_one_machine, in_order
 from gyakusan.message import say
 
 NVIDIA_CDI = "nvidia.com/gpu=all"
@@ -34,20 +34,22 @@ def compose(server: Exported) -> Written:
 def quadlet(server: Exported) -> Written:
     """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting as `compose` does."""
     check_one_machine(server.settings)
-    return tuple(_quadlet_head(server)), "\n".join(_quadlet(server)) + "\n"
+    return _quadlet_head(server), "\n".join(_quadlet(server)) + "\n"
 
 
-def _quadlet_head(server: Exported) -> Iterator[Comment]:
-    place = f"~/.config/containers/systemd/{server.name}.container"
-    steps = f"systemctl --user daemon-reload; systemctl --user start {server.name}"
-    yield say("Goes to {place}; then: {command}", place=place, command=steps)
+def _quadlet_head(server: Exported) -> tuple[Comment, ...]:
+    """Return what is to be done, in its order."""
+    folder, file = "~/.config/containers/systemd", f"{server.name}.container"
+    steps: list[tuple[Comment, ...]] = []
     if server.container.nvidia:
-        made = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
-        yield say("NVIDIA's cards for podman: {command}", command=made)
+        made = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+        steps.append((say("Let podman see NVIDIA's cards:"), made))
     if server.key:
         made = f"{NEW_KEY}; podman secret create {server.secret} api-key.txt"
-        yield say("First: {command}", command=made)
-    yield from server.after("podman", "exec", f"systemd-{server.name}")
+        steps.append((say("Make the key:"), made))
+    steps.append((say("Put this file, {file}, in its place:", file=file), f"mkdir -p {folder}; cp {file} {folder}/"))
+    steps.append((say("Start it:"), f"systemctl --user daemon-reload; systemctl --user start {server.name}"))
+    return in_order((*steps, *server.after("podman", "exec", f"systemd-{server.name}")))
 
 
 def _quadlet(server: Exported) -> Iterator[str]:

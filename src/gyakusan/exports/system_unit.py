@@ -7,7 +7,7 @@ cache folder, and the key comes from a file that only root reads.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from gyakusan.engines.deployment import Deployment
@@ -22,6 +22,7 @@ from gyakusan.exports.settings import (
     check,
     check_fetchable,
     check_one_machine,
+    in_order,
     key_variable,
     listening,
     service_name,
@@ -44,6 +45,8 @@ PROGRAMS = "/usr/local/bin"
 """Where a program is expected that is not on this computer."""
 HIDDEN = ("/home/", "/root/", "/run/user/")
 """Folders that ProtectHome hides from a unit; ProtectHome=tmpfs lets folders in them be bound (systemd.exec(5))."""
+PYTHONS = "/opt/python"
+"""Where uv puts a Python that a unit can see: its usual place is a home folder."""
 KEYS = "/etc/gyakusan"
 """Folder of the files with keys."""
 
@@ -73,23 +76,35 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> Written:
         *([GROUPS] if machine.gpus else ["PrivateDevices=yes", "ProtectClock=yes"]), "", "[Install]",
         "WantedBy=multi-user.target",
     ]  # fmt: skip
-    return tuple(_head(deployment, command.argv[0], name, key, here=program is not None)), "\n".join(lines) + "\n"
+    return _head(deployment, command.argv[0], name, key, here=program is not None), "\n".join(lines) + "\n"
 
 
-def _head(deployment: Deployment, program: str, name: str, key: str, *, here: bool) -> Iterator[Comment]:
-    """Yield what is to be done before and after. program: the server's; here: a unit can see it."""
-    yield say(
-        "Goes to {place}; then: {command}",
-        place=f"/etc/systemd/system/{name}.service", command=f"systemctl enable --now {name}.service",
-    )  # fmt: skip
+def _head(deployment: Deployment, program: str, name: str, key: str, *, here: bool) -> Sequence[Comment]:
+    """Return what is to be done, in its order. program: the server's; here: a unit can see it."""
+    file = f"{name}.service"
+    steps: list[tuple[Comment, ...]] = []
     if not here:
-        yield say(
+        told = say(
             "{program} has to be in {folder}: it is not here, or in a home folder.", program=program, folder=PROGRAMS
         )
+        steps.append((told, *_installing(deployment, program)))
     if key:
-        made = f"mkdir -p {KEYS}; (umask 077; echo {key}=$(openssl rand -hex 32) > {KEYS}/{name}.env)"
-        yield say("First: {command}", command=made)
-    yield from after(deployment)
+        made = f"umask 077; mkdir -p {KEYS}; echo {key}=$(openssl rand -hex 32) > {KEYS}/{name}.env"
+        steps.append((say("Make the key, which only root reads:"), f"sudo sh -c '{made}'"))
+    steps.append((say("Put this file, {file}, in its place:", file=file), f"sudo cp {file} /etc/systemd/system/{file}"))
+    enable = f"sudo systemctl daemon-reload; sudo systemctl enable --now {file}"
+    steps.append((say("Start it, now and whenever the computer starts:"), enable))
+    return in_order((*steps, *after(deployment)))
+
+
+def _installing(deployment: Deployment, program: str) -> tuple[str, ...]:
+    """Return the commands that put a server's program where every user of the computer runs it, () where we know none."""
+    module, folder = deployment.rules.server(), f"/opt/{program}"
+    found = () if module is None else module.installing(deployment.machine, folder)
+    if not found:
+        return ()
+    user = f'sudo env "PATH=$PATH" UV_PYTHON_INSTALL_DIR={PYTHONS} '
+    return (*(user + line for line in found), f"sudo ln -sf {folder}/bin/{program} {PROGRAMS}/{program}")
 
 
 def _own_folders(deployment: Deployment) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from itertools import groupby
 from gyakusan.catalog.quality import penalty_law, penalty_sources
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
+from gyakusan.core.machine import Machine
 from gyakusan.doors.shell import shell_words
+from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
@@ -102,10 +104,20 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
     yield Fact(say("Quality"), (_quality(plan), *quantization_cost(answer, plan)))
     if server is not None:
+        if lines := installing(plan.engine, plan.offer.machine):
+            yield Fact(say("Install"), tuple(Command(line) for line in lines))
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server, int(plan.ledger.load.users)),))
+
+
+def installing(name: str, machine: Machine) -> tuple[str, ...]:
+    """Return the commands that install an engine for a machine, () where its own page says how."""
+    module = engine(name).server()
+    folder = name.lower()
+    found = () if module is None else module.installing(machine, folder)
+    return (*found, f". {folder}/bin/activate") if found else ()
 
 
 def _thinking(plan: Plan) -> Iterator[Message]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.fakes import tiny
 
+from gyakusan import api
 from gyakusan.engines.server import Endpoint
 from gyakusan.engines.vllm import log, log_errors
 from gyakusan.engines.vllm import server as vllm
@@ -153,8 +154,11 @@ def test_a_start_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_where_it_is(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert vllm.find_program("auto") == str(program)
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ServerError, match="pip install vllm"):
+    with pytest.raises(ServerError, match="pip install vllm") as error:
         vllm.find_program("auto")
+    assert "For AMD, with Python 3.12: uv pip install vllm --extra-index-url https://wheels.vllm.ai/rocm/" in str(
+        error.value
+    )
     monkeypatch.setattr(vllm, "find_spec", lambda name: object())
     assert vllm.find_program("auto") == "vllm"
 
@@ -192,3 +196,16 @@ def test_lines_of_the_log() -> None:
     assert not vllm.gave_up(line)
     assert vllm.title("vllm") == "vLLM"
     assert log.Reported().buffers == ()
+
+
+def test_it_is_installed_from_the_index_of_the_gpus_maker() -> None:
+    """`pip install vllm` gives an AMD card the wheels for NVIDIA's; no page said the way."""
+
+    def lines(device: str) -> str:
+        return "\n".join(vllm.installing(api.machine_for(device, None), "/opt/vllm"))
+
+    assert "https://wheels.vllm.ai/rocm/" in lines("2x AI PRO R9700")
+    assert "--python 3.12" in lines("2x AI PRO R9700"), "AMD's wheels are of that Python"
+    assert "wheels.vllm.ai" not in lines("RTX 4090")
+    assert "uv pip install" in lines("RTX 4090")
+    assert lines("M4 Max 128GB") == ""

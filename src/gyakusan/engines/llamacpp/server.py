@@ -19,6 +19,7 @@ from gyakusan.engines.llamacpp.log import listens, read, stage, works
 from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer, WorkerModule
+from gyakusan.engines.server_defaults import no_installing
 from gyakusan.errors import GyakusanError, ServerError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ GIVEN: Given = "file"
 PROVED = True
 """It warms up with a token before /health answers 200. Source: llama.cpp b11434, common/common.cpp, common_init_from_params."""
 CACHE_METRICS: tuple[str, ...] = ()
+installing = no_installing
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
 _EMBEDDED = Path(__file__).with_name("embedded_server.py")

@@ -17,7 +17,14 @@ from gyakusan.engines.mlx.log import gave_up, listens, read, stage, works
 from gyakusan.engines.mlx.log_errors import start_failure
 from gyakusan.engines.mlx.settings import Settings, check
 from gyakusan.engines.server import Endpoint, Given, Launch
-from gyakusan.engines.server_defaults import checkpoint_error, no_buffers, no_dry_run, no_workers, same_device
+from gyakusan.engines.server_defaults import (
+    checkpoint_error,
+    no_buffers,
+    no_dry_run,
+    no_installing,
+    no_workers,
+    same_device,
+)
 from gyakusan.errors import BadSetting, ServerError
 
 __all__ = ["gave_up", "listens", "read", "stage", "start_failure", "works"]
@@ -30,7 +37,7 @@ CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = (launching.PACKAGE, launching.PROGRAM)
 
 model_error, dry_run, predicted_buffers, device_family = checkpoint_error, no_dry_run, no_buffers, same_device
-workers = no_workers
+workers, installing = no_workers, no_installing
 
 _SCRIPT = Path(__file__).with_name("keyed_server.py")
 

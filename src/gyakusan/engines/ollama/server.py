@@ -13,7 +13,7 @@ from pathlib import Path
 from gyakusan.engines.log_failures import Pattern, first_failure
 from gyakusan.engines.ollama.settings import Settings, check
 from gyakusan.engines.server import Endpoint, Given, Launch, ReportedBuffer, StartFailure
-from gyakusan.engines.server_defaults import no_buffers, no_dry_run, no_workers, same_device
+from gyakusan.engines.server_defaults import no_buffers, no_dry_run, no_installing, no_workers, same_device
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 
@@ -25,6 +25,7 @@ CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = ("ollama",)
 USUAL_PORT = 11434
 dry_run, predicted_buffers, device_family, workers = no_dry_run, no_buffers, same_device, no_workers
+installing = no_installing
 
 _SCRIPT = Path(__file__).with_name("api_server.py")
 _VERSION = re.compile(r"^gyakusan: Ollama (\d[\w.+-]{0,40})$")

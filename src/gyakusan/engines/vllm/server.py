@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.doors import files
 from gyakusan.doors.shell import shell_word, shell_words
@@ -53,6 +54,9 @@ _STAGES = (
     ("KV cache size:", say("Warming up.")),
     ("Graph capturing", say("Warming up.")),
 )
+AMD_WHEELS = ("--extra-index-url", "https://wheels.vllm.ai/rocm/")
+"""Where vLLM's wheels for AMD's GPUs are; PyPI has those for NVIDIA's only."""
+_WHEELS: Mapping[str, tuple[str, ...]] = {"cuda": ("--torch-backend=auto",), "rocm": AMD_WHEELS}
 LONGEST_CONFIG = 2**20
 """Of a checkpoint's config.json [B]."""
 
@@ -65,8 +69,22 @@ def find_program(choice: str) -> str:
         if program := shutil.which("vllm"):
             return program
     raise ServerError(
-        "This computer has no vLLM.", mend="Run: pip install vllm (Linux with a GPU), or put vllm on PATH."
-    )
+        "This computer has no vLLM.", amd=shell_words(("uv", "pip", "install", "vllm", *AMD_WHEELS)),
+        mend="Run: pip install vllm (Linux, NVIDIA). For AMD, with Python 3.12: {amd}. Or put vllm on PATH.",
+    )  # fmt: skip
+
+
+def installing(machine: Machine, folder: str) -> tuple[str, ...]:
+    """Return the commands that put vLLM into an environment of its own, () for a machine without NVIDIA's or AMD's GPU.
+
+    Source: vLLM, docs/getting_started/installation/gpu.cuda.inc.md and gpu.rocm.inc.md, "Pre-built wheels": with another
+    Python than 3.12 the wheels of AMD's GPUs are passed over for those of NVIDIA's, and pip mixes both indices.
+    """
+    wheels = _WHEELS.get(machine.gpus[0].backend if machine.gpus else "")
+    if wheels is None:
+        return ()
+    made = ("uv", "venv", "--python", "3.12", "--managed-python", folder)
+    return shell_words(made), shell_words(("uv", "pip", "install", "--python", folder, "vllm", *wheels))
 
 
 def _is_here() -> bool:
