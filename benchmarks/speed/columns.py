@@ -28,7 +28,8 @@ class Columns:
     """One entry for each observation. log: of the measured seconds; weight: of its square error; labels: by level;
 
     server: True where prompts are computed between the steps of others; cells: number of the cell of each entry;
-    started: True where a prompt was timed from the request to the first token; together: of the constants [tokens].
+    started: True where a prompt was timed from the request to the first token; together: of the constants [tokens];
+    opening, even: see Observation.
     """
 
     observations: Sequence[Observation]
@@ -47,6 +48,8 @@ class Columns:
     cells: Array
     started: Array
     together: Array
+    opening: Array
+    even: Array
 
     def __len__(self) -> int:
         return len(self.log)
@@ -72,6 +75,8 @@ class Columns:
             cells=cells,
             started=self.started[places],
             together=self.together[places],
+            opening=self.opening[places],
+            even=self.even[places],
         )
 
 
@@ -137,6 +142,8 @@ def columns(observations: Sequence[Observation]) -> Columns:
         cells=codes,
         started=np.array([o.kind == "ttft" or o.subject.engine in SERVERS for o in seen]),
         together=np.array([together(o.subject.engine) for o in seen]),
+        opening=np.array([o.opening for o in seen], float),
+        even=np.array([o.even for o in seen], bool),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from benchmarks.speed.columns import SOURCE, Array, Columns
 from gyakusan.catalog.speed_constants import SERVERS, STEADY, scan, waits
@@ -60,10 +61,10 @@ DECODE: Spec = {
     "fixed": (0.0002, 0.7, {"engine": 0.5}),
     "sequence": (1.6e-05, 0.8, {"engine": 0.5}),
     "overlap": (0.86, 0.1, {"engine": 0.1}),
-    "few": (0.1, 0.7, {"api": 0.7, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
-    "many": (0.4, 0.7, {"api": 0.5, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
+    "few": (4.0, 0.7, {"api": 0.7, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
+    "many": (15.0, 0.7, {"api": 0.5, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
     "hop": (8e-06, 0.6, {"link": 0.5, "engine": 0.3}),
-    "wire": (2e10, 1, {"link": 1, "family": 0.3}),
+    "wire": (0.15, 0.5, {"link": 0.3, "family": 0.2}),
     "blend": (0.3, 0.6, {"style": 0.5, "engine": 0.3, "engine style": 0.3}),
 }
 PREFILL: Spec = {
@@ -92,9 +93,8 @@ PREFILL: Spec = {
     "attention": (0.2, 0.6, {"backend": 0.2, "family": 0.048, "build": 0.4, "build model": 0.08, "era": 0.2}),
     "chunk": (0.0001, 0.8, {"backend": 1, "family": 0.3}),
     "scan": (1.0, 1.0, {"backend": 0.7, SOURCE: 0.2}),
-    "bus": (6e10, 1, {"link": 1, "family": 0.4}),
+    "bus": (0.5, 0.5, {"link": 0.3, "family": 0.2}),
     "start": (0.02, 1, {"engine": 0.7, "style": 0.2}),
-    "busy": (0.5, 0.94, {"engine": 0.16}),
 }
 
 
@@ -308,7 +308,7 @@ def read_first(data: Columns, values: Mapping[str, Array]) -> SpeedConstants:
 
     catalog.speed_constants: waits, prompts_first, scan
     """
-    if "busy" not in values:
+    if "scan" not in values:
         return SpeedConstants(**values, together=data.together)
     whole = np.where(data.absorbed, values["scan"], scan(SERVERS[0])["scan"])
     one_by_one = (data.labels["style"] == STEADY) & (data.together == 0)
@@ -322,12 +322,27 @@ def prefill_of(data: Columns, k: SpeedConstants) -> Array:
     return prefill_time(data.demand, data.prompt, data.piece, data.attention, data.device, k)
 
 
+def first_of(data: Columns, prompt: Array, step: Array, k: SpeedConstants) -> Array:
+    """Times to first tokens as each source counts them.
+
+    Some are means over turns of which the first come together (opening). Where all answers are of one length, users end one
+    after the other, each with the step that computes the prompt of the one before (even): a prompt that comes then finds
+    the next step begun, with its predecessor's prompt in it, and waits for that and for its own.
+    """
+    later = first_token(prompt, data.users, step, data.answer, k, data.prompt)
+    alone = first_token(prompt, np.ones(len(data)), step, data.answer, k, data.prompt)
+    later = np.where(data.even & (data.users > 1), alone + prompt + step, later)
+    opening = structs.replace(k, **waits("wave"))
+    first = first_token(prompt, data.users, step, data.answer, opening, data.prompt)
+    return (1 - data.opening) * later + data.opening * first
+
+
 def prompter(step: Array) -> Predict:
     """Prefill and first-token observations (with one user both are the same), steps taken from another fit."""
 
     def predict(data: Columns, k: SpeedConstants) -> Array:
         prompt = prefill_of(data, k)
-        first = first_token(prompt, data.users, step, data.answer, k, data.prompt)
+        first = first_of(data, prompt, step, k)
         return np.where(data.started, first, prompt)
 
     return predict

@@ -16,7 +16,7 @@ from benchmarks.speed.fit import DECODE, PREFILL, Fit
 from benchmarks.speed.observation import Observation
 from gyakusan.catalog.speed_constants import Evidence, interval_slices, slice_of
 from gyakusan.core.arrays import BoolArray, IntArray
-from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, first_token, later_token
+from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, later_token
 
 ROUNDS = 2
 LEFT_STEPS = 40
@@ -87,7 +87,7 @@ def seconds(data: Columns, k: SpeedConstants) -> Array:
     step = decode_step(data.demand, data.users, data.device, k).time
     each = np.where(data.server, later_token(step, prompt, data.users, data.answer, k), step)
     whole = 1 / closed_loop(step, prompt, data.users, data.answer)
-    first = first_token(prompt, data.users, step, data.answer, k, data.prompt)
+    first = fitting.first_of(data, prompt, step, k)
     alone = np.where(data.started, prompt + k.start, prompt)
     kinds = [kind == name for name in ("decode", "prefill", "ttft", "gain")]
     return np.select(kinds, [each, alone, first, gains.predicted(data, k)], whole)

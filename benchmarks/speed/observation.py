@@ -33,6 +33,8 @@ class Observation:
     drafts: tokens drafted for each step
     accepted: share of them that was accepted, nan = not told
     conversations: whose recurrent states a step reads, 0 = of each user
+    opening: share of the first tokens in a mean that belong to users who all start together
+    even: True where all answers are of one length, so that users keep the order in which they started
     """
 
     kind: str
@@ -56,6 +58,8 @@ class Observation:
     drafts: float = 0.0
     accepted: float = float("nan")
     conversations: float = 0.0
+    opening: float = 0.0
+    even: bool = False
 
     @property
     def cell(self) -> tuple[str, ...]:

@@ -22,13 +22,23 @@ from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number, subje
 from gyakusan.core.traffic import cache_value_bytes
 from gyakusan.errors import GyakusanError
 
+SILICON = "aiconfigurator-silicon"
+"""Rows of InferenceMAX and others. Users of its client all start together and ask ten times each (README.md,
+num-prompts and max-concurrency), so that a tenth of its mean first tokens waits for the prompts of all."""
+OPENING = 0.1
+"""That share; of the other rows of SILICON it is assumed."""
+RANDOM = (("1024", "1024"), ("1024", "8192"), ("8192", "1024"))
+"""Lengths of prompt and answer that InferenceMAX names. They are the most: each is drawn from 0.8 of it upwards
+(README.md, random-range-ratio; kimbochen/bench_serving, sample_random_requests)."""
+MEAN_LENGTH = 0.9
+"""Mean length where the rows name the most."""
 LOOSE = ("llmfit-community", "geerling", "localscore")
 """Sources that say nothing of the prompt: about 300 tokens are assumed (localscore: 1200, its own mixture)."""
 LENGTHS = {"localscore": 1000.0}
 """Prompts of sources that don't write them down. [tokens]"""
 SHORTEST = 128
 """A shorter prompt times the start, not the prompt. [tokens]"""
-STEADY = ("aiconfigurator-silicon", "gpustack-lab", "4x3090", "hogeheer-strixhalo")
+STEADY = (SILICON, "gpustack-lab", "4x3090", "hogeheer-strixhalo")
 """Load generators that keep users busy and don't say so in their rows; others start all users together."""
 UNTOLD = ("localmaxxing", "llmfit-community")
 """Sources whose first tokens belong to prompts of another length than the row names."""
@@ -183,20 +193,22 @@ def _slots(said: Mapping[str, Any]) -> float:
 def _about(row: Row, what: Subject, index: int) -> Observation:
     """An observation without its figure."""
     said, source = flags(row), row["source_id"]
-    devices = max(1.0, number(row, "n_gpu") or 1)
+    drawn = source == SILICON and (row["n_prompt"], row["n_gen"]) in RANDOM
+    length = MEAN_LENGTH if drawn else 1.0
+    devices = _devices(row, said)
     shared = what.engine in SERVERS or said.get("split") == "tensor" or _TENSOR.search(row["notes"])
-    parallel = _parallel(said, devices) if shared else 1.0
-    alone = what.engine not in SERVERS or source == "aiconfigurator-silicon"
+    parallel = min(_parallel(said, devices), devices) if shared else 1.0
+    alone = what.engine not in SERVERS or source == SILICON
     replicas = 1.0 if alone else max(1.0, devices // parallel)
-    answer = number(row, "n_gen") or 200.0
+    answer = length * (number(row, "n_gen") or 200.0)
     return Observation(
         kind="",
         seconds=0.0,
         source=source,
         subject=what,
         users=max(1.0, float(said.get("batch_size") or min(number(row, "concurrency") or 1, _slots(said)) / replicas)),
-        context=_held(row, what) + answer / 2,
-        prompt=number(row, "n_prompt") or _usual(source),
+        context=_held(row, what) * length + answer / 2,
+        prompt=length * (number(row, "n_prompt") or _usual(source)),
         depth=_depth(row),
         answer=answer,
         piece=_piece(said, what),
@@ -208,7 +220,22 @@ def _about(row: Row, what: Subject, index: int) -> Observation:
         row=index,
         backend=row["backend"],
         era=_era(row, what),
+        opening=OPENING if source == SILICON else 0.0,
+        even=source == SILICON and not drawn,
     )
+
+
+def _devices(row: Row, said: Mapping[str, Any]) -> float:
+    """Devices of one row.
+
+    90 rows of SILICON multiply the GPUs by the groups of experts among them: their names say "tp4_ep4" where the columns
+    have 16, and the same figures stand there once more with 4 GPUs.
+    """
+    devices = max(1.0, number(row, "n_gpu") or 1)
+    apart = tuple(float(said.get(k) or 0) for k in ("moe_tp_size", "moe_ep_size"))
+    twice = row["source_id"] == SILICON and apart[0] == apart[1] and apart[0] ** 2 == devices
+    named = re.search(r"_tp(\d+)\w*_ep(?:\d|none)", row["notes"])
+    return (float(named[1]) if named else apart[0]) if twice else devices
 
 
 def _style(row: Row, said: Mapping[str, Any]) -> str:

@@ -14,6 +14,9 @@ import pytest
 from benchmarks.speed import fit, judge, rows
 from benchmarks.speed.columns import columns
 from benchmarks.speed_accuracy import report
+from msgspec import structs
+
+from gyakusan.core.roofline import SpeedConstants, first_token
 
 FIELDS = (
     *("source_id", "hardware", "n_gpu", "vram_gb", "unified", "cpu", "model", "hf_id"),
@@ -30,6 +33,8 @@ LLAMA = {
     "backend": "CUDA",
 }
 SERVER = {**CARD, "model": "Qwen/Qwen3-8B", "quant": "fp8", "engine": "vllm", "backend": "cuda", "n_prompt": "1024"}
+KNOWN = ("queue", "busy", "together", "grouped")
+"""Constants that follow from how prompts come and are taken."""
 ROWS = [
     {**LLAMA, "n_gen": "128", "tg_tps": "140"},
     {**LLAMA, "n_gen": "128", "tg_tps": "150", "depth": "4096"},
@@ -63,6 +68,44 @@ def test_rows_are_resolved_and_junk_is_named(file: Path) -> None:
     assert "less than 4 %" in reasons
     assert "speculative" in reasons
     assert "larger than the memory" in reasons
+
+
+def silicon(**more: str) -> rows.Row:
+    about = {**SERVER, "source_id": rows.SILICON, "hardware": "b200_sxm", "n_gen": "1024", "ttft_ms": "300"}
+    return {**dict.fromkeys(FIELDS, ""), **about, **more}
+
+
+@pytest.mark.parametrize(
+    ("notes", "devices"), [("id=a_agg_c16_tp4_ep4_1887", 4), ("id=a_cfg615", 4), ("id=a_tp2_ep2_7", 2)]
+)
+def test_gpus_that_were_counted_once_for_each_group_of_experts(notes: str, devices: int) -> None:
+    apart = str(devices)
+    whole = str(devices**2)
+    said = {"tp_size": whole, "moe_tp_size": apart, "moe_ep_size": apart}
+    found = rows.table([silicon(n_gpu=whole, concurrency="16", flags=json.dumps(said), notes=notes)]).observations
+    assert {(o.devices, o.parallel) for o in found} == {(devices, devices)}
+    right = {"tp_size": "4", "moe_tp_size": "1", "moe_ep_size": "4"}
+    found = rows.table([silicon(n_gpu="4", concurrency="16", flags=json.dumps(right))]).observations
+    assert {(o.devices, o.parallel) for o in found} == {(4, 4)}
+
+
+def test_lengths_that_a_client_draws_and_those_that_all_have() -> None:
+    drawn, even = (rows.table([silicon(concurrency="16", n_prompt=p)]).observations[0] for p in ("1024", "2048"))
+    assert (drawn.prompt, drawn.answer, drawn.even) == (pytest.approx(0.9 * 1024), pytest.approx(0.9 * 1024), False)
+    assert (even.prompt, even.answer, even.even) == (2048, 1024, True)
+    assert drawn.opening == even.opening == 0.1
+
+
+def test_a_mean_of_first_tokens_holds_those_of_the_start() -> None:
+    """A tenth of them waits for all prompts before it; where answers are of one length the others wait for one prompt."""
+    seen = rows.table([silicon(concurrency="16", n_prompt=p) for p in ("1024", "2048")]).observations
+    data = columns([o for o in seen if o.kind == "ttft"])
+    k = fit.read_first(data, {n: np.full(2, v) for n, v in structs.asdict(SpeedConstants()).items() if n not in KNOWN})
+    found = fit.first_of(data, np.array([1.0, 2.0]), np.array([0.01, 0.01]), k)
+    rest = first_token(1.0, 16.0, 0.01, 0.9 * 1024, structs.replace(SpeedConstants(), queue=0.0, busy=1.0))
+    start = SpeedConstants().start
+    assert found[0] == pytest.approx(0.9 * rest + 0.1 * (start + 8.5 + 0.01))
+    assert found[1] == pytest.approx(0.9 * (start + 4 + 0.01) + 0.1 * (start + 17 + 0.01))
 
 
 def test_slices_are_counted_by_cell(file: Path) -> None:

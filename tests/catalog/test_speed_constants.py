@@ -59,6 +59,27 @@ def test_chips_by_many_names(said: str, name: str) -> None:
     assert found.name == name
 
 
+@pytest.mark.parametrize(
+    ("said", "one_way"),
+    [
+        ("H100 SXM", 450e9),
+        ("B200", 900e9),
+        ("A100 80GB", 300e9),
+        ("H800 SXM5", 300e9),
+        ("L40S", 31.5e9),
+        ("RTX 3090", 15.75e9),
+        ("RTX PRO 6000", 63e9),
+        ("Tesla P40", 15.75e9),
+        ("DGX Spark", 25e9),
+    ],
+)
+def test_what_connects_two_of_them(said: str, one_way: float) -> None:
+    """NVIDIA's data sheets give both directions together; GeForce cards reach each other through the computer's memory."""
+    chip = chips.find(said)
+    assert chip is not None
+    assert chip.between == one_way
+
+
 def test_prompts_of_bf16_conversions_are_emulated_on_apples_first_chips() -> None:
     """An M1 Max read Qwen3-30B-A3B and Gemma 3 at 0.8 of what Llama 3.1 in FP16 implied (famstack-dev, MIT)."""
     first = structs.replace(SPARK, engine="mlx", api="metal", family="apple-m1", device="Apple M1 Max", quant="w4")
@@ -154,8 +175,8 @@ def test_gpt_oss_is_always_mxfp4() -> None:
 
 def test_the_file_names_every_constant_and_where_it_came_from() -> None:
     fitted = load()
-    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped", "queue"}, (
-        "grouped: of a CPU only (catalog.cpu); together, queue: how engines take prompts, not fitted"
+    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped", "queue", "busy"}, (
+        "grouped: of a CPU only (catalog.cpu); together, queue, busy: how prompts come and are taken, not fitted"
     )
     assert fitted.provenance["rows"] > 1000
     assert fitted.provenance["rejected"]

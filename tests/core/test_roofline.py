@@ -107,6 +107,21 @@ def test_first_tokens_of_users_who_start_together() -> None:
         assert first_token(1.242, users, 0.0, 256, wave) == pytest.approx(measured, rel=0.07)
 
 
+def test_a_prompt_that_comes_alone_waits_for_those_that_it_finds() -> None:
+    """Of the exact mean value analysis: nobody, at low load half a prompt of each other, at high load all others' answers."""
+    steady = SpeedConstants(queue=0.0, busy=1.0, start=0.0, blend=0.0)
+    prompt, step = 0.2, 0.01
+
+    def wait(users: int, answer: int) -> float:
+        return float(first_token(prompt, users, step, answer, steady)) - prompt - (step if users > 1 else 0)
+
+    assert wait(1, 256) == pytest.approx(0, abs=1e-12)
+    low = 100_000  # tokens of an answer, which takes 1000 s
+    assert wait(8, low) == pytest.approx(7 * prompt**2 / 2 / (low * step), rel=0.01)
+    assert wait(200, 10) == pytest.approx(199 * prompt - 10 * step, rel=0.02)
+    assert [wait(u, 256) for u in (1, 4, 16, 64)] == sorted(wait(u, 256) for u in (1, 4, 16, 64))
+
+
 def test_prompts_in_one_batch_wait_for_each_other() -> None:
     """llama-server on a CPU: 8 prompts of 256 tokens are one batch of 2,048, two groups of 512, and long ones come one by one."""
     batch = SpeedConstants(queue=1.0, busy=0.0, start=0.0, together=2048)

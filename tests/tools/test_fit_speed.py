@@ -39,7 +39,7 @@ def test_the_file_of_the_project_has_the_form_that_a_run_writes() -> None:
     assert SHIPPED.read_text("utf-8") == json.dumps(found, indent=1, sort_keys=False) + "\n"
     assert list(found) == ["provenance", "seen", "intervals", "constants"]
     assert list(found["constants"]) == [*fit.PREFILL, *fit.DECODE]
-    assert set(found["constants"]) | {"grouped", "together", "queue"} == set(field_names(SpeedConstants()))
+    assert set(found["constants"]) | {"grouped", "together", "queue", "busy"} == set(field_names(SpeedConstants()))
     for name, term in found["constants"].items():
         spec = {**fit.PREFILL, **fit.DECODE}[name][2]
         assert set(term.get("levels", {})) <= set(spec) - {fit.SOURCE}

@@ -16,6 +16,27 @@ from gyakusan.units import GIB
 WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
 """Families of chips without products in BF16."""
 
+NVLINK = {"pascal": 80e9, "volta": 150e9, "ampere-dc": 300e9, "hopper": 450e9, "blackwell-dc": 900e9}
+"""Family -> bandwidth of all its NVLinks, one way [B/s]."""
+FEWER_LINKS = ("A800", "H800")
+"""Chips with 8 of 12 and 12 of 18 links."""
+PCIE = {3: 15.75e9, 4: 31.5e9, 5: 63e9}
+"""Generation of PCIe -> bandwidth of 16 lanes, one way [B/s]."""
+PCIE_FAMILIES = {
+    3: ("maxwell", "pascal", "volta", "turing", "gcn"),
+    5: ("blackwell", "hopper", "rdna4", "cdna3", "cdna4", "xe2"),
+}
+"""Generation of PCIe -> families that have it; others have the fourth."""
+UNIFIED = {
+    "blackwell-gb10": 25e9,
+    "apple-m4": 15e9,
+    "apple-m5": 15e9,
+    "apple-m3": 5e9,
+    "apple-m2": 5e9,
+    "apple-m1": 5e9,
+}
+"""Family -> bandwidth of the network between whole computers, one way: ConnectX-7 of 200 Gb/s, Thunderbolt 5 and 4 [B/s]."""
+
 
 class Chip(Struct, frozen=True):
     """One chip, as far as speed is concerned.
@@ -51,6 +72,21 @@ class Chip(Struct, frozen=True):
     def bf16(self) -> float:
         """Rate of BF16 products: that of FP16 where the chip has it, 0 where it has not [FLOP/s]."""
         return 0.0 if self.family.startswith(WITHOUT_BF16) else self.half
+
+    @property
+    def between(self) -> float:
+        """Bandwidth from one of them to another, one way [B/s].
+
+        NVLink by generation (NVIDIA's data sheets of P100, V100, A100, H100 and B200: half of what both directions have
+        together); of PCIe 16 lanes of the family's generation (PCI-SIG, 128b/130b). GeForce cards have no way to each other's
+        memory over PCIe (NVIDIA's driver reports no peer access), so that everything passes the computer's memory: half.
+        """
+        if self.link == "nvlink":
+            return NVLINK.get(self.family, NVLINK["pascal"]) * (2 / 3 if self.name.startswith(FEWER_LINKS) else 1)
+        if self.link == "unified":
+            return UNIFIED.get(self.family, PCIE[3])
+        generation = next((g for g, families in PCIE_FAMILIES.items() if self.family.startswith(families)), 4)
+        return PCIE[generation] / (2 if self.name.startswith("GeForce") else 1)
 
     @property
     def vendor(self) -> str:

@@ -156,9 +156,10 @@ def waits(style: str) -> dict[str, float]:
     (vllm/config/scheduler.py, SchedulerConfig.policy) and of SGLang (sglang/srt/server_args.py, schedule_policy); of the
     others it is assumed. A first token thus waits for each prompt before it, (users + 1) / 2 prompts in the mean, and no
     later prompt comes between. 348 first tokens of 5 to 20 users on a DGX Spark took that many times their own first token
-    alone, with a median error of 6 % (djangodevreng-spark). Prompts that come one by one have no such queue.
+    alone, with a median error of 6 % (djangodevreng-spark). Prompts that come one by one wait for those that they find
+    (core.roofline.first_token).
     """
-    return {"queue": 0.0} if style == STEADY else {"queue": 1.0, "busy": 0.0}
+    return {"queue": 0.0, "busy": 1.0} if style == STEADY else {"queue": 1.0, "busy": 0.0}
 
 
 def scan(engine: str) -> dict[str, float]:
@@ -254,6 +255,7 @@ def device_rates(chip: Chip, s: Situation, parallel: Number = 1, stages: Number 
         half=chip.half,
         parallel=parallel,
         nvlink=1 if chip.link == "nvlink" else 0,
+        between=chip.between,
         small_batch_kernels=0 if s.server or s.engine == "mlx" else 1,
         stages=stages,
     )

@@ -49,6 +49,7 @@ class DeviceRates(Struct, frozen=True):
     half: peak rate of 16-bit attention [FLOP/s]
     parallel: devices that share every layer (tensor parallel)
     nvlink: 1 if GPUs are connected by NVLink, else 0
+    between: bandwidth from one device to another, one way [B/s]
     small_batch_kernels: 1 if the engine uses separate kernels below 8 rows (llama.cpp), else 0
     stages: devices that hold some layers each and work at several chunks of a prompt at once (llama.cpp's layer split)
     """
@@ -59,6 +60,7 @@ class DeviceRates(Struct, frozen=True):
     half: Number
     parallel: Number = 1
     nvlink: Number = 0
+    between: Number = 15.75e9
     small_batch_kernels: Number = 0
     stages: Number = 1
 
@@ -78,11 +80,11 @@ class SpeedConstants(Struct, frozen=True):
     fixed: cost of each decode step [s]
     sequence: cost of each conversation after the first in a decode step [s]
     overlap: exponent of the rows in expected_distinct_expert_share; below 1 as tokens of one batch choose alike
-    few: what each row from 2 to 8 adds to the time of reading weights (llama.cpp)
-    many: what more than 8 rows add to the time of reading weights (llama.cpp)
+    few: operations on each byte of the weights that each row from 2 to 8 adds (llama.cpp) [FLOP/B]
+    many: operations on each byte of the weights that more than 8 rows add (llama.cpp) [FLOP/B]
     hop: latency of one sum over all devices [s]
-    wire: bandwidth between devices in decode [B/s]
-    bus: bandwidth between devices in prefill [B/s]
+    wire: share of the bandwidth between devices reached in decode
+    bus: share of the bandwidth between devices reached in prefill
     mfu: share of the peak rate reached by matrix products in prefill
     routed: the same for routed experts, relative to mfu
     stream: share of the bandwidth reached while weights are read in prefill
@@ -93,7 +95,7 @@ class SpeedConstants(Struct, frozen=True):
     scan: share of the bandwidth at which the tokens of a prompt would read and write recurrent states, one after the other
     start: what a server adds to a first token: the request, its words as tokens, the choice of a token [s]
     queue: share of the prompts before it that a first token waits for: 1 when all start together, 0 when they come one by one
-    busy: share of the others' later prompts that a first token waits for
+    busy: share of the wait for prompts that come one by one: 1 where they do, 0 where all start together
     blend: share of the others' prompts that delays further tokens (vLLM's chunked prefill)
     together: prompts up to this length in all are computed together, and each first token waits for all of them;
         0 = each comes after its own prompt [tokens]
@@ -111,11 +113,11 @@ class SpeedConstants(Struct, frozen=True):
     fixed: Number = 158e-6
     sequence: Number = 16e-6
     overlap: Number = 0.86
-    few: Number = 0.1
-    many: Number = 0.4
+    few: Number = 4.0
+    many: Number = 15.0
     hop: Number = 8e-6
-    wire: Number = 20e9
-    bus: Number = 60e9
+    wire: Number = 0.15
+    bus: Number = 0.5
     mfu: Number = 0.35
     routed: Number = 0.5
     stream: Number = 0.57
@@ -126,7 +128,7 @@ class SpeedConstants(Struct, frozen=True):
     scan: Number = 1.0
     start: Number = 9e-3
     queue: Number = 0.9
-    busy: Number = 0.5
+    busy: Number = 1.0
     blend: Number = 0.35
     together: Number = 0.0
 
@@ -237,7 +239,7 @@ def prefill_time(
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * shape.layers * prompt * shape.width * 4 * (device.parallel - 1) / device.parallel
     rounds = (chunks + device.stages - 1) / device.stages
-    return rounds * one_chunk + attend * rounds / chunks + bytes_between / k.bus
+    return rounds * one_chunk + attend * rounds / chunks + bytes_between / (device.between * _below_one(k.bus))
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.85) -> Number:
@@ -265,9 +267,9 @@ def first_token(
 ) -> Number:
     """Return the time to the first token with `users` active [s].
 
-    One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together, and
-    those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: busy in
-    speed_constants.json; queue: catalog.speed_constants.waits. prefill: of one prompt [s]; step: of all users [s]; answer:
+    One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together,
+    else those that are there when one comes. queue, busy: catalog.speed_constants.waits. prefill: of one prompt [s]; step:
+    of all users [s]; answer:
     tokens between two prompts [tokens]; prompt: its length, 0 = not known [tokens]. Where m prompts are computed together,
     groups of m come one after the other, and a first token waits for (users + m) / 2 prompts in the mean, its own among them;
     their starts come one after the other, too, as one thread of llama-server does them (tools/server/server-context.cpp,
@@ -275,9 +277,21 @@ def first_token(
     """
     group = where(prompt > 0, maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))), 1.0)
     others = (users + group) / 2 - 1
-    meanwhile = minimum(others, (users - 1) * prefill / (maximum(1, answer) * maximum(step, 1e-9)))
+    meanwhile = _closed_wait(prefill, maximum(1, answer) * later_token(step, prefill, users, answer, k), users)
     alone, each = where(k.together > 0, 0.0, k.start), where(k.together > 0, k.start, 0.0)
-    return alone + (prefill + each) * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
+    return alone + (prefill + each) * (1 + k.queue * others) + k.busy * meanwhile + where(users > 1, step, 0.0)
+
+
+def _closed_wait(service: Number, away: Number, users: Number) -> Number:
+    """Return how long a prompt waits for those of the others [s], each of whom is away between an answer and the next prompt.
+
+    service: of one prompt; away: time of an answer [s]. Mean value analysis (Reiser and Lavenberg 1980, "Mean-value
+    analysis of closed multichain queuing networks", JACM 27) with Schweitzer's closure: who comes finds as many prompts as
+    the others have there in the mean, and half of the one that is being computed, as all take as long.
+    """
+    gap = users * service - away
+    root = (gap**2 + 4 * service * away - 2 * service**2 * (users - 1)) ** 0.5
+    return maximum(0.0, (gap + root) / 2 - service)
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:
@@ -316,11 +330,14 @@ def _below_one(share_of_peak: Number) -> Number:
 def _small_batch_factor(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """Return how much longer reading weights takes for `rows` rows than for one.
 
-    llama.cpp has kernels for up to 8 rows and others above (ggml-cuda/mmvq.cuh, MMVQ_MAX_BATCH_SIZE). Fitted: few, many in
+    llama.cpp has kernels for up to 8 rows and others above (ggml-cuda/mmvq.cuh, MMVQ_MAX_BATCH_SIZE). Both work on unpacked
+    weights with the ordinary cores, so that a chip with many operations for each byte of its bandwidth loses little: with
+    8-bit weights 8 rows take 1.2 times as long as one on a DGX Spark, twice as long on an RTX 3090. Fitted: few, many in
     speed_constants.json.
     """
-    few = 1 + k.few * (minimum(rows, 8) - 1)
-    return where(device.small_batch_kernels > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
+    each = device.bandwidth / device.decode
+    few = 1 + each * k.few * (minimum(rows, 8) - 1)
+    return where(device.small_batch_kernels > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + each * k.many)), 1.0)
 
 
 def _link_time(shape: ModelShape, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
@@ -329,5 +346,5 @@ def _link_time(shape: ModelShape, batch: Number, device: DeviceRates, k: SpeedCo
     The latency grows with the number of devices over PCIe, not over NVLink. Fitted: hop, wire in speed_constants.json.
     """
     wait = k.hop * where(device.nvlink > 0, 1.0, device.parallel**1.1)
-    each = wait + batch * shape.width * 2 / k.wire
+    each = wait + batch * shape.width * 2 / (device.between * _below_one(k.wire))
     return where(device.parallel > 1, 2 * shape.layers * each, 0.0)
