@@ -75,7 +75,7 @@ def test_nothing_is_fast_enough(answer: Recommendation, pace: tuple[float, float
 
 def test_rows_that_are_too_slow_are_named(answer: Recommendation) -> None:
     assert told(answer, (9.0, 1.0), (1.0, 1.0), (9.0, 400.0)) == [
-        "*Too slow* to be of use: 2, 3 (see the limits below)."
+        "*Too slow* to be of use: 2 has 1.00 tokens/s of answer, 3 has its first token after 6 min 40 s."
     ]
 
 

@@ -27,7 +27,7 @@ from gyakusan.show.tree import Facts
 def test_prediction_layers_are_said_with_what_is_not_known_of_them(model: str, mtp: bool) -> None:
     asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": model}
     found = recommend(parse_request(asked), columns=small((model,)))
-    assert ("has MTP, gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
+    assert ("drafts ahead (MTP), gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
 
 
 ASKED = [("gpt-oss-120b", "agents", True), ("gpt-oss-120b", "chat", False), ("qwen3-coder-next", "agents", False)]

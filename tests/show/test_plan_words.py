@@ -45,7 +45,7 @@ def test_a_row_beside_one_of_its_quality_says_truly_why_it_is_there(
         if not plan.tied_with:
             continue
         mine, other = figures[number], figures[plan.tied_with - 1]
-        assert told[0] == "tied with {n}"
+        assert told[0] == "quality near {n}"
         gap = abs(float(plan.score.value - found.plans[plan.tied_with - 1].score.value))
         error = math.hypot(float(plan.score.error), float(found.plans[plan.tied_with - 1].score.error))
         assert gap <= SHARE80 * error
@@ -115,7 +115,7 @@ def test_each_reason_beside_a_tie_is_what_differs(reason: str) -> None:
     first = structs.replace(paced(priced(found.plans[0], 2000.0), 40.0, 1.0, 2.0), roles=("balanced",))
     second = structs.replace(REASONS[reason](first), roles=(), tied_with=1)
     told = [str(m) for m in labels(found.request, (first, second), 1)]
-    assert told == ["tied with 1", reason]
+    assert told == ["quality near 1", reason]
 
 
 def test_japanese_counts_cards_and_computers_with_their_own_words() -> None:

@@ -117,8 +117,8 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     least, longest = slowest_answer(answer.request), longest_wait(answer.request)
     limits = {"least": f"{least:g}", "longest": duration(longest)}
     if slow[0] > 1:
-        numbers = ", ".join(map(str, slow))
-        yield say("*Too slow* to be of use: {numbers} (see the limits below).", numbers=numbers)
+        rows = Listed(tuple(_missed(answer, n, least) for n in slow))
+        yield say("*Too slow* to be of use: {rows}.", rows=rows)
         return
     answers, wait = _pace(answer.plans[0])
     shown = shown_figures(answer.plans[0])  # what the table shows, but where its rounding would hide the miss
@@ -137,6 +137,15 @@ def _too_slow(answer: Recommendation) -> Iterator[Message]:
     )  # fmt: skip
     if wait > longest:
         yield say("Its first token takes {n}, and {longest} is the most (default).", n=first, **limits)
+
+
+def _missed(answer: Recommendation, number: int, least: float) -> Message:
+    """Return the figure by which a row is too slow: of the visible answer, not of all tokens, which the table shows."""
+    plan = answer.plans[number - 1]
+    answers, wait = _pace(plan)
+    if answers < least:
+        return say("{number} has {n} tokens/s of answer", number=number, n=at_most(answers, 2))
+    return say("{number} has its first token after {n}", number=number, n=at_least_time(wait))
 
 
 def _pace(plan: Plan) -> tuple[float, float]:

@@ -79,7 +79,7 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     spare, figures = plan.spare, shown_figures(plan)
     if spare is not None and spare < 0:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
-    elif spare is not None and is_tight(plan) and not plan.in_ram:  # what is in RAM leaves the GPU full
+    elif spare is not None and is_tight(plan):
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
     yield from _files(plan, owned=owned)
     if plan.artifact is None and plan.preparation:
@@ -93,13 +93,12 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     if plan.pace is None:
         yield say("speed not known")
     elif is_wide(plan) and not plan.in_ram:
-        ends = plan.pace.decode_each
-        yield say("wide ({low}-{high})", low=short(ends.low), high=short(ends.high))
+        yield say("speed uncertain")  # its ends stand in the table, or before this
     basis = basis_of(plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
-        yield say("has MTP, gain not known")
+        yield say("drafts ahead (MTP), gain not known")
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:

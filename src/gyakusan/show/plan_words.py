@@ -101,7 +101,7 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
     if told:
         return told
     if plan.tied_with:
-        return say("tied with {n}", n=plan.tied_with), _beside_tied(plan, plans[plan.tied_with - 1])
+        return say("quality near {n}", n=plan.tied_with), _beside_tied(plan, plans[plan.tied_with - 1])
     return (_against_first(shown_figures(plan), shown_figures(plans[0])),) if number else (say("the only plan"),)
 
 

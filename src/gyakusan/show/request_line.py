@@ -55,6 +55,14 @@ SCORE_TEXTS = {
     "reasoning": "reasoning",
     "agentic": "agentic",
 }
+QUALITY_TEXTS = {
+    "overall": "quality is the overall score",
+    "japanese": "quality is the Japanese score",
+    "coding": "quality is the coding score",
+    "reasoning": "quality is the reasoning score",
+    "agentic": "quality is the agents' score",
+}
+"""Which score is called quality: a model has several, and `inspect` shows more than one."""
 
 
 def question(answer: Recommendation) -> Question:
@@ -103,6 +111,7 @@ def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.max_ttft is not None:
         yield say("first token within {n}", n=typed_duration(request.max_ttft))
     yield from usual_pace(request)
+    yield Message(QUALITY_TEXTS[request.workload.quality_metric])
     if request.quality is not None:
         yield say("quality at least {n}", n=f"{request.quality:g}")
     yield from _choices(request, second_hand=second_hand)
@@ -114,17 +123,17 @@ def usual_pace(request: PlanRequest) -> Iterator[Message]:
     facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}"}
     if slowest and isfinite(longest):
         yield say(
-            "{n} tokens/s of answer wanted, below {least} or first token after {wait} only if none is faster (default)",
+            "{n} tokens/s of answer wanted, at least {least}, first token within {wait} where possible (default)",
             wait=duration(longest),
             **facts,
         )
         return
     if slowest:
-        yield say("{n} tokens/s of answer wanted, below {least} only if none is faster (default)", **facts)
+        yield say("{n} tokens/s of answer wanted, at least {least} where possible (default)", **facts)
     else:
         yield say("{n} tokens/s of answer wanted (default)", **facts)
     if isfinite(longest):
-        yield say("first token after {wait} only if none is sooner (default)", wait=duration(longest))
+        yield say("first token within {wait} where possible (default)", wait=duration(longest))
 
 
 def _prices(request: PlanRequest, *, second_hand: bool) -> Message:
