@@ -98,3 +98,12 @@ def test_people_as_they_are_counted_in_japanese() -> None:
     for wrong, length in (("千百千", True), ("トークン", True), ("5人", True), ("人", False), ("5人人", False)):
         with pytest.raises(BadQuantity):
             parse_count(wrong, length=length)
+
+
+@pytest.mark.parametrize("text", ["5人くらい", "about 5", "5 parsecs"])
+def test_a_number_of_people_is_mended_by_a_number_not_by_a_unit_of_memory(text: str) -> None:
+    with pytest.raises(BadQuantity) as error:
+        parse_count(text, length=False)
+    assert "Write a whole number, e.g. 5." in str(error.value)
+    with pytest.raises(BadQuantity, match="Write 32768 or 32k"):
+        parse_count(text)

@@ -64,11 +64,14 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
     """
     written = in_digits(str(text)).strip()
     if not any(c.isdigit() for c in written):
-        raise _no_count(str(text))
-    number, unit = _split((_TOKENS if length else _COUNTED).sub("", written), str(text))
+        raise _no_count(str(text), length=length)
+    digits = (_TOKENS if length else _COUNTED).sub("", written)
+    if len(digits) > 64 or not _QUANTITY.fullmatch(digits):
+        raise _no_count(str(text), length=length)
+    number, unit = _split(digits, str(text))
     factor = {**_COUNT, **(_LENGTHS if length else _AMOUNTS)}.get(unit.casefold())
     if factor is None:
-        raise _no_count(str(text))
+        raise _no_count(str(text), length=length)
     value = float(number) * factor
     if value != int(value) or not at_least <= value <= at_most:
         raise BadQuantity(
@@ -81,10 +84,9 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
     return int(value)
 
 
-def _no_count(text: str) -> BadQuantity:
-    return BadQuantity(
-        "A whole number was expected, not {text}.", text=quoted(_short(text)), mend="Write 32768 or 32k."
-    )
+def _no_count(text: str, *, length: bool) -> BadQuantity:
+    mend = "Write 32768 or 32k." if length else "Write a whole number, e.g. 5."
+    return BadQuantity("A whole number was expected, not {text}.", text=quoted(_short(text)), mend=mend)
 
 
 def format_bytes(value: float | None, digits: int = 2) -> str:

@@ -9,7 +9,7 @@ from cyclopts import App
 
 from gyakusan.cli import main
 from gyakusan.cli.app import build
-from gyakusan.cli.typed import _TAKEN, half_width, read_words, remember, typed
+from gyakusan.cli.typed import _TAKEN, half_width, in_yen, read_words, remember, typed
 
 
 def test_words_are_kept() -> None:
@@ -82,3 +82,33 @@ def test_every_option_that_is_read_in_usual_letters_exists() -> None:
 
     walk(build("en"))
     assert names >= _TAKEN
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (["plan", "--task", "コーディング"], ["plan", "--task", "coding"]),
+        (["plan", "--language=日本語"], ["plan", "--language=ja"]),
+        (["plan", "--lang", "英語", "--os", "マック"], ["plan", "--lang", "en", "--os", "macos"]),
+        (["keys", "add", "日本語"], ["keys", "add", "日本語"]),
+    ],
+)
+def test_choices_have_japanese_names(words: list[str], read: list[str]) -> None:
+    assert read_words(words) == read
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (["--budget", "100万"], ["--budget", "100万円"]),
+        (["--budget=百万"], ["--budget=百万円"]),
+        (["--computer", "10万"], ["--computer", "10万円"]),
+        (["--budget", "100万円"], ["--budget", "100万円"]),
+        (["--budget", "100万ドル"], ["--budget", "100万ドル"]),
+        (["--budget", "1000000"], ["--budget", "1000000"]),
+        (["--users", "百"], ["--users", "百"]),
+        (["--budget", "100万", "--currency", "USD"], ["--budget", "100万", "--currency", "USD"]),
+    ],
+)
+def test_a_bare_amount_in_kanji_is_one_of_yen(words: list[str], read: list[str]) -> None:
+    assert in_yen(words) == read

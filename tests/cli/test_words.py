@@ -114,3 +114,10 @@ def test_help_has_one_style() -> None:
     texts = help_texts()
     assert len(texts) > 250
     assert {told for text in texts if polite.search(told := tell(text, "ja"))} == set()
+
+
+def test_a_refused_choice_names_the_choices_in_japanese_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--task", "料理", "--lang", "ja"]) == 2
+    assert "coding (コーディング), rag (文書検索)" in capsys.readouterr().err
+    assert main(["plan", "--task", "cooking", "--lang", "en"]) == 2
+    assert "Choose one of: chat, coding, rag, agents, translation." in capsys.readouterr().err

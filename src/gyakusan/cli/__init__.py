@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from errno import EBADF
 
 from gyakusan._version import __version__
-from gyakusan.cli.typed import read_words
+from gyakusan.cli.typed import in_yen, read_words
 from gyakusan.text import LANGUAGES, Language, choose, tell
 
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked, rest = _language(arguments)
     language = choose(asked or _kept())
     try:
-        return _run(rest, language)
+        return _run(in_yen(rest) if language == "ja" else rest, language)
     except KeyboardInterrupt:  # while modules are imported
         print(tell("Interrupted.", language), file=sys.stderr)
         return 130

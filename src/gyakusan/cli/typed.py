@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 
 from gyakusan import numerals
+from gyakusan.choices import choice
 
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
 
@@ -53,12 +54,30 @@ def read_words(words: Sequence[str]) -> list[str]:
         name, mark, value = half_width(word).partition("=")
         if _OPTION.match(name):
             typed_value = re.split("[=＝]", word, maxsplit=1)[-1]
-            read.append(f"{name}{mark}{value if name in _TAKEN else typed_value}" if mark else name)
+            given = choice(name, value if name in _TAKEN else typed_value)
+            read.append(f"{name}{mark}{given}" if mark else name)
             before = "" if mark else name
             continue
         own = not before and (not command or command in _NAMED)
-        read.append(half_width(word) if own or before in _TAKEN else word)
+        read.append(choice(before, half_width(word) if own or before in _TAKEN else word))
         command, before = command or ("" if before else read[-1]), ""
+    return read
+
+
+_MONEY = frozenset({"--budget", "--computer"})
+_BARE = re.compile(rf"[\d,. ]*[{numerals.KANJI}][\d,. {numerals.KANJI}]*")
+"""A number with kanji and no currency: 100万, 百万."""
+
+
+def in_yen(words: Sequence[str]) -> list[str]:
+    """Return words in which an amount such as 100万, without a currency, is one of yen: so a Japanese screen reads it."""
+    if any(word.partition("=")[0] == "--currency" for word in words):
+        return list(words)
+    read: list[str] = []
+    for word in words:
+        name, mark, value = word.partition("=")
+        amount = value if mark and name in _MONEY else word if read and read[-1] in _MONEY else ""
+        read.append(f"{word}円" if _BARE.fullmatch(amount) and numerals.number(amount.replace(" ", "")) else word)
     return read
 
 

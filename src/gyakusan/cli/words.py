@@ -18,8 +18,9 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
+from gyakusan.choices import in_japanese
 from gyakusan.message import Message, quoted, say
-from gyakusan.text import Language, tell
+from gyakusan.text import Language, choose, tell
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
@@ -137,12 +138,18 @@ def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     name = getattr(error.token, "keyword", None) or _argument_name(error)
     facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
-        choices = ", ".join(str(c) for c in get_args(error.target_type))
+        choices = named_choices(name, map(str, get_args(error.target_type)), choose(None))
         return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
         listed = _or_list(name, list(error.command_chain or ()), mend)
         return say("{flag} needs a whole number, not {value}.", **facts), listed
     return say("{flag} cannot be {value}.", **facts), mend
+
+
+def named_choices(option: str, values: Iterable[str], language: Language) -> str:
+    """Return what can be chosen, on a Japanese screen with the Japanese names that are taken, too."""
+    names = [(v, in_japanese(option, v) if language == "ja" else "") for v in values]
+    return ", ".join(f"{value} ({name})" if name else value for value, name in names)
 
 
 def _argument_name(error: CoercionError) -> str:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from msgspec import structs
 
+from gyakusan.choices import choice
 from gyakusan.core.load import check_prompt_length
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
@@ -223,6 +224,7 @@ _CHOICES = {
 
 
 def _choice(key: str, value: object) -> str:
+    value = choice(key, value) if isinstance(value, str) else value
     if value not in _CHOICES[key]:
         raise BadSetting(
             "{key} cannot be {value}.",
