@@ -37,7 +37,15 @@ SAME_EVERYWHERE = {
     *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
     *("GB", "GB/s", "FP16", "W", "KV", "{n} W", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
     *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),
-    *("{first}; {rest}", "{first}; {second}", "{n} %", "95 %", "{error} ({near}%)", "{error} ({near}%, {inside}%)"),
+    *(
+        "{told}.",
+        "{first}; {rest}",
+        "{first}; {second}",
+        "{n} %",
+        "95 %",
+        "{error} ({near}%)",
+        "{error} ({near}%, {inside}%)",
+    ),
 }
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 

@@ -41,7 +41,7 @@ def test_every_field_is_on_its_page(own: TestClient, path: str, language: str) -
          "AWQ is a format of vLLM: set “Server” to vllm.", "「推論サーバー」にvllmを指定"),
         ("/plan", say("--device names a machine you own, --budget one to buy: both were given."),
          "“Machine” names a machine you own, “Budget” one to buy: both were given.", "「マシン」(手持ち)と「予算」(購入)"),
-        ("/plan", say("Prices of {span}; each: add --details N.", span="May"), "Prices of May.", "価格は"),
+        ("/plan", say("{told}; each: add --details N.", told=say("May")), "May.", "。"),
         ("/plan", say('Type: gyakusan plan --device "{name}"', name="x"), 'Type: gyakusan plan --device "x"',
          "gyakusan plan --device"),
         ("/fit", say("Choose another format: --quant AWQ, or llama.cpp with a GGUF file: --engine llama.cpp"),

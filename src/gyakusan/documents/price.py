@@ -38,10 +38,13 @@ class PriceItemJson(Struct, frozen=True):
     used: true for second-hand
     month: when it was seen, YYYY-MM
     source: where it was seen
+    kind: list (the maker's price), shop, street (comparisons, market reports, articles), estimate, or given (by the asker)
+    place: site or publication where it was seen; empty if none is known
     confidence: high, medium, or low for rules of thumb and for what was converted
-    paid: for all, in the asker's currency, with the tax of his country
+    paid: for all, in the asker's currency, with the tax of his country, whole for one
     rate: of the conversion, asker's currency for one unit of `currency`; null if nothing was converted
-    tax_added: share that his country's tax adds to a converted price
+    tax_removed: tax of the country of sale that a conversion takes off, as a share of the price without it
+    tax_added: share that his country's tax adds to a price without tax
     """
 
     what: str
@@ -54,9 +57,12 @@ class PriceItemJson(Struct, frozen=True):
     used: bool
     month: str
     source: str
+    kind: str
+    place: str
     confidence: str
     paid: float
     rate: float | None
+    tax_removed: float
     tax_added: float
 
 

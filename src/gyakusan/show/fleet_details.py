@@ -7,16 +7,14 @@ from collections.abc import Iterator, Sequence
 from gyakusan.engines.front_line import served_source
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Message, duration, people, say
-from gyakusan.planning.candidates.prices import month_text
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.planning.request.money import CURRENCY_TEXTS
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
-from gyakusan.show.plan_words import counted_item
+from gyakusan.show.purchase import purchase_lines
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
 from gyakusan.show.wording import caveat, quality, short
 
@@ -170,7 +168,7 @@ def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
                 sum=told.words(price * plan.machines),
                 month=told.words(month.purchase),
             ),
-            *_items(plan),
+            *purchase_lines(plan.plan.offer.items),
         ]
         yield Fact(say("purchase"), tuple(lines))
     if month.watts is not None:
@@ -182,17 +180,6 @@ def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
         yield Fact(say("tokens"), tuple(_tokens(told, month, full)))
     if month.api is not None:
         yield Fact(say("API"), (api(answer, plan),))
-
-
-def _items(plan: FleetPlan) -> Iterator[Message]:
-    """Yield each thing that is bought for one machine, with the month of its price."""
-    for item in plan.plan.offer.items:
-        facts = {"thing": counted_item(item, short_name=True), "month": month_text(item.month)}
-        paid = Message(CURRENCY_TEXTS[item.paid_in], {"n": f"{item.paid:,.0f}"})
-        if item.used:
-            yield say("{thing}: {amount}, price of {month}, used", **facts, amount=paid)
-        else:
-            yield say("{thing}: {amount}, price of {month}", **facts, amount=paid)
 
 
 def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) -> Iterator[Message]:

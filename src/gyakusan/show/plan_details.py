@@ -16,7 +16,6 @@ from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
-from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
@@ -26,10 +25,10 @@ from gyakusan.show.plan_notes import (
     QUALITY_TEXTS,
     THINKING_TEXTS,
     basis_of,
-    converted_words,
     unknown_speed,
 )
-from gyakusan.show.plan_words import amounts, as_text, counted_item, machine_title, price_words
+from gyakusan.show.plan_words import amounts, as_text, machine_title
+from gyakusan.show.purchase import purchase_lines
 from gyakusan.show.request_line import asked
 from gyakusan.show.source_words import licence_words
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
@@ -135,10 +134,7 @@ def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     """Yield the sum, then each thing that is bought: its amount as it was seen, when and where."""
     offer = plan.offer
     yield amounts(answer).words(offer.price)
-    for item in offer.items:
-        amount = Money(item.amount, item.currency).text if item.rate is None else converted_words(item)
-        told = (amount, say("used") if item.used else say("new"), price_words(item.month))
-        yield say("{thing}: {facts}", thing=counted_item(item), facts=Listed(told))
+    yield from purchase_lines(offer.items)
 
 
 def _power(answer: Recommendation, plan: Plan) -> Message:

@@ -19,6 +19,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
 from gyakusan.show.plan_words import against_best, labels, price_words
+from gyakusan.show.purchase import converted_words
 from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
@@ -169,8 +170,8 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     if facts is None:
         yield say("price not known")
     else:
-        if facts.converted:
-            yield converted_words(facts.converted[0])
+        if (seen := next((i for i in facts.converted if i.kind != "estimate"), None)) is not None:
+            yield converted_words(seen, brief=True)
         if facts.used:
             yield say("used")
         if facts.parts is not None and offer.items[0].what == "card":
@@ -181,7 +182,7 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
 
 
 def price_note(offers: Sequence[HardwareOption], *, details: bool = False) -> Message | None:
-    """Return from when the prices of purchases are, and their exchange rates. None where nothing has a price.
+    """Return from when the prices of purchases are, their exchange rates, and that some are estimates. None without any.
 
     details: say where each price stands
     """
@@ -189,25 +190,22 @@ def price_note(offers: Sequence[HardwareOption], *, details: bool = False) -> Me
     if not items:
         return None
     converted = {(i.currency, i.paid_in): i for i in items if i.rate}
-    rates = Listed(tuple(_rate(converted[key]) for key in sorted(converted)))
     first, last = min(i.month for i in items), max(i.month for i in items)
     if first == last:
-        price = price_words(first)
-        return (
-            say("All rows: {price}; {rates}.", price=price, rates=rates)
-            if converted
-            else say("All rows: {price}.", price=price)
-        )
-    span = say("{first} to {last}", first=month_text(first), last=month_text(last))
-    if not details:
-        return (
-            say("Prices of {span}; {rates}.", span=span, rates=rates)
-            if converted
-            else say("Prices of {span}.", span=span)
-        )
-    if converted:
-        return say("Prices of {span}; {rates}; each: add --details N.", span=span, rates=rates)
-    return say("Prices of {span}; each: add --details N.", span=span)
+        head = say("All rows: {price}", price=price_words(first))
+    else:
+        head = say("Prices of {first} to {last}", first=month_text(first), last=month_text(last))
+    told = Listed((head, *(_rate(converted[key]) for key in sorted(converted)), *_estimates(items)))
+    return say("{told}; each: add --details N.", told=told) if details and first != last else say("{told}.", told=told)
+
+
+def _estimates(items: Sequence[PriceItem]) -> Iterator[Message]:
+    """Yield what of the things that are bought has an estimate for a price."""
+    guessed = {i.what for i in items if i.kind == "estimate"}
+    if "kit" in guessed:
+        yield say("PCs around cards are estimates")
+    if "part" in guessed:
+        yield say("power supplies are estimates")
 
 
 def _rate(item: PriceItem) -> Message:
@@ -223,19 +221,12 @@ def _parts(offer: HardwareOption) -> Message:
     cards = offer.items[0]
     rest = sum(item.paid for item in offer.items[1:])
     facts = {"one": f"{cards.paid / cards.quantity:,.0f}", "rest": f"{rest:,.0f}", "n": cards.quantity}
+    guessed = offer.items[1].kind == "estimate"
     if cards.quantity == 1:
-        return say("card {one} + PC {rest}", **facts)
+        return say("card {one} + PC {rest} (estimate)", **facts) if guessed else say("card {one} + PC {rest}", **facts)
+    if guessed:
+        return say("{n} cards x {one} + PC {rest} (estimate)", **facts)
     return say("{n} cards x {one} + PC {rest}", **facts)
-
-
-def converted_words(item: PriceItem) -> Message:
-    """Return how a price of another country became one of the asker's: its amount, the rate, the tax."""
-    facts = {"amount": amount_words(f"{item.amount:,.0f}", item.currency), "rate": f"{item.rate:,.2f}"}
-    if item.rate is not None and item.rate < LEAST_RATE:
-        return say("{amount} / {rate}", amount=facts["amount"], rate=f"{1 / item.rate:,.2f}")
-    if not item.tax_added:
-        return say("{amount} x {rate}", **facts)
-    return say("{amount} x {rate} + {percent} % tax", percent=f"{100 * item.tax_added:g}", **facts)
 
 
 def _beside(plan: Plan) -> Iterator[Words]:

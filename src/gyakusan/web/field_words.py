@@ -39,8 +39,7 @@ LISTED = "The catalogue lists the names."
 NAMED_MODEL = "Give a name of the catalogue: the page Catalogue lists them."
 OFF_LINE = "Pages read nothing from the network. Give a name of the catalogue."
 PAGE_TEXTS = {
-    "Prices of {span}; each: add --details N.": "Prices of {span}.",
-    "Prices of {span}; {rates}; each: add --details N.": "Prices of {span}; {rates}.",
+    "{told}; each: add --details N.": "{told}.",
     "Leave out --device and --memory, or leave out --budget. To extend a machine you own: gyakusan upgrade.": (
         "Leave out one of the two."
     ),

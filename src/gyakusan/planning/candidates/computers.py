@@ -64,7 +64,7 @@ def _assembled(
     elif computer.amount > 0:
         paid = buyer.exchange.convert(computer.amount, computer.currency, buyer.currency)
         if paid is not None:
-            yield cards, _stated(computer, paid, buyer.currency)
+            yield cards, _stated(computer, paid, buyer)
     elif (supply := supply_items(watts, buyer)) is not None:
         yield (cards, *supply)
 
@@ -106,8 +106,9 @@ def larger_computer(count: int, watts: float | None, buyer: Buyer) -> PriceItem 
     return _computer_around(count, watts, 0, buyer)
 
 
-def _stated(computer: Money, paid: float, currency: str) -> PriceItem:
+def _stated(computer: Money, paid: float, buyer: Buyer) -> PriceItem:
     """Return the computer whose price the asker gave."""
+    same = computer.currency == buyer.currency
     return PriceItem(
         what="kit",
         name="computer without a card",
@@ -120,6 +121,8 @@ def _stated(computer: Money, paid: float, currency: str) -> PriceItem:
         month=this_month(),
         source="--computer",
         confidence="high",
-        paid=paid,
-        paid_in=currency,
+        paid=float(round(paid)),
+        paid_in=buyer.currency,
+        kind="given",
+        rate=None if same else buyer.exchange.convert(1.0, computer.currency, buyer.currency),
     )

@@ -11,6 +11,7 @@ from datetime import date
 
 from msgspec import Struct, structs
 
+from gyakusan.catalog.price_places import Kind, kind, place
 from gyakusan.catalog.prices import Confidence, PriceRecord, Tax, What, prices_of
 from gyakusan.core.machine import Price
 from gyakusan.message import Message, say
@@ -38,10 +39,14 @@ class PriceItem(Struct, frozen=True):
     month: when it was seen, e.g. "2026-09"
     source: where it was seen
     confidence: low for rules of thumb and for what was converted
-    paid: price of all in the asker's currency, with his tax [paid_in]
+    paid: price of all in the asker's currency, with his tax; of one it is whole, so that what is printed adds up [paid_in]
     paid_in: the asker's currency, ISO 4217
+    kind: of the price: a list's, a shop's, of the street, an estimate, or the asker's own
+    place: site or publication where it was seen, "" = none that is known
+    country: where it was sold, ISO 3166, "" = not known
     rate: of the conversion, asker's currency for one unit of `currency`; None = not converted
-    tax_added: share of the net price that the asker's country adds to a converted price, 0 = nothing
+    tax_removed: share of the net price that is the tax of `country` and that a conversion takes off, 0 = nothing
+    tax_added: share of the net price that the asker's country adds, 0 = nothing
     """
 
     what: What
@@ -57,14 +62,18 @@ class PriceItem(Struct, frozen=True):
     confidence: Confidence
     paid: float
     paid_in: str
+    kind: Kind = "street"
+    place: str = ""
+    country: str = ""
     rate: float | None = None
+    tax_removed: float = 0.0
     tax_added: float = 0.0
 
 
 class PriceFacts(Struct, frozen=True):
     """What an answer says about a price beside its amount.
 
-    month: of the oldest price among what is bought, rules of thumb aside
+    month: of the oldest price among what is bought
     age: months since then
     used: something of it is second-hand
     converted: what was converted from another currency
@@ -140,7 +149,7 @@ def price_item(price: PriceRecord, buyer: Buyer, quantity: int = 1) -> PriceItem
     if rate is None:
         return None
     converted = price.currency != buyer.currency
-    untaxed, added = _tax(price, buyer, converted=converted)
+    removed, added = _tax(price, buyer, converted=converted)
     return PriceItem(
         what=price.what,
         name=price.product or price.of or price.name,
@@ -153,26 +162,33 @@ def price_item(price: PriceRecord, buyer: Buyer, quantity: int = 1) -> PriceItem
         month=price.month,
         source=price.source,
         confidence="low" if converted else price.confidence,
-        paid=round(price.amount * untaxed * (1 + added) * rate * quantity, 2),
+        paid=float(round(price.amount / (1 + removed) * (1 + added) * rate) * quantity),
         paid_in=buyer.currency,
+        kind=kind(price),
+        place=place(price),
+        country=price.country,
         rate=rate if converted else None,
+        tax_removed=removed,
         tax_added=added,
     )
 
 
 def _tax(price: PriceRecord, buyer: Buyer, *, converted: bool) -> tuple[float, float]:
-    """Return the share of a price without tax, and the tax that is added to it. Second-hand goods carry none."""
+    """Return the tax that is taken off a price and the one that is added, as shares of the net price.
+
+    Second-hand goods carry none.
+    """
     if price.used or (price.has_tax and not converted):
-        return 1.0, 0.0
-    untaxed = 1 / (1 + TAX_OF_COUNTRY.get(price.country, 0.0)) if price.has_tax else 1.0
-    return untaxed, SALES_TAX[buyer.currency]
+        return 0.0, 0.0
+    removed = TAX_OF_COUNTRY.get(price.country, 0.0) if price.has_tax else 0.0
+    return removed, SALES_TAX[buyer.currency]
 
 
 def price_facts(items: tuple[PriceItem, ...]) -> PriceFacts | None:
     """Return what a note says about the price of these, None if nothing is bought."""
     if not items:
         return None
-    month = min(item.month for item in items if item.what not in ("kit", "part") or len(items) == 1)
+    month = min(item.month for item in items)
     converted = tuple(item for item in items if item.rate is not None)
     used = any(item.used for item in items)
     return PriceFacts(month, months_since(month), used, converted, items if len(items) > 1 else None)
