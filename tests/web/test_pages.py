@@ -239,7 +239,7 @@ def test_plans_beside_machines(client: TestClient) -> None:
         ("/compare?plan=users%3D0", 400, "0"),
         ("/plan?speed=-1", 400, "“Least tokens/s for each person” cannot be -1."),
         ("/plan?speed=-1", 400, "Give a number from 0 to below 1,000,000,000."),
-        ("/plan?gpus=0", 400, "gpus: "),
+        ("/plan?gpus=0", 400, "“Most cards in a machine”: "),
         ("/plan?users=0", 400, "“People at once”: "),
         ("/plan?context=0", 400, "“Context for each person”: "),
         ("/plan?engine=,", 400, "“Server” cannot be &#39;,&#39;."),

@@ -18,7 +18,8 @@ from gyakusan.web.understood import understood
         ("users", "５人", "5"), ("users", "五人", "5"), ("users", "5", "5"), ("users", "1,000", "1000"), ("users", "2k", "2000"),
         ("users", "many", "many"), ("context", "32k", "32k"), ("context", "3万2千", "32000"), ("context", "３２ｋ", "32768"),
         ("context", "131,072", "131,072"), ("context", "nonsense", "nonsense"), ("budget", "100万円", "1000000JPY"),
-        ("budget", "$3k", "3000USD"), ("budget", "3000USD", "3000USD"), ("budget", "100", "100"), ("device", "５人", "５人"),
+        ("budget", "$3k", "3000USD"), ("budget", "3000USD", "3000USD"), ("budget", "100", "100"),
+        ("currency", "ドル", "USD"), ("currency", "eur", "EUR"), ("device", "５人", "５人"),
     ],
 )  # fmt: skip
 def test_a_value(name: str, given: str, shown: str) -> None:
@@ -53,7 +54,8 @@ class Fields(HTMLParser):
 
 ODD = "users=５人&context=３万２千トークン"
 ADDRESSES = (
-    "/", f"/fit?device=RTX+4090&{ODD}&prompt=５１２", f"/plan?device=RTX+4090&{ODD}&speed=５", f"/plan?budget=１００万円&{ODD}",
+    "/", f"/fit?device=RTX+4090&{ODD}&prompt=５１２", f"/plan?device=RTX+4090&{ODD}&speed=５",
+    f"/plan?budget=１００万円&{ODD}&prompt=５１２&gpus=２",
     f"/compare?{ODD}", f"/computer?{ODD}", "/catalogue/devices?memory=２４GiB",
 )  # fmt: skip
 

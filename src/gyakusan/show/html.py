@@ -122,7 +122,7 @@ def _table(table: Table, tell: Tell) -> str:
     head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
     for number, row in enumerate(table.rows, table.first):
-        rows.append(f"<tr>{_number(number) if numbers else ''}{_row(row, marks, tell)}</tr>")
+        rows.append(f"<tr>{_number(number, table.href) if numbers else ''}{_row(row, marks, tell)}</tr>")
     drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     told = f'<div class="scroll" tabindex="0" role="group" aria-label="{_name(table, tell)}">{drawn}</div>'
     return told + _notes(table, tell)
@@ -138,8 +138,9 @@ def _head(words: str, mark: str) -> str:
     return f'<th scope="col" {mark}>{words}</th>' if words else f"<td {mark}></td>"
 
 
-def _number(number: int) -> str:
-    return f'<td class="n">{number}</td>'
+def _number(number: int, href: str) -> str:
+    told = f'<a href="{escape(href.format(n=number))}">{number}</a>' if href else number
+    return f'<td class="n">{told}</td>'
 
 
 def _notes(table: Table, tell: Tell) -> str:

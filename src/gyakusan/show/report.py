@@ -22,7 +22,7 @@ from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_b
 from gyakusan.show.inspect import Inspected
 from gyakusan.show.ledger_table import device_names, ledger_table
 from gyakusan.show.side_by_side import figure_of, measured_of, titled
-from gyakusan.show.tree import Question, Tell, Tree, Verdict, Words
+from gyakusan.show.tree import Question, Table, Tell, Tree, Verdict, Words
 
 PAGE, FILE, MARGIN = 880, 760, 16
 """Widths of a chart on a page of a report and in a file, and the margin in a file. [user units]"""
@@ -63,16 +63,18 @@ def inspect_report(found: Inspected, screen: Tree) -> Report:
     return Report(title, screen, pictures, ledger_table(found.value))
 
 
-def plan_report(found: Recommendation, screen: Tree, href: str = "") -> Report:
+def plan_report(found: Recommendation, screen: Tree, href: str = "", row: str = "") -> Report:
     """Return the report of plans: quality over price, or over memory where a machine is owned.
 
     href: where the circle of a plan leads, with {n} for its number; "" for nowhere
+    row: where its number in the table leads, likewise
     """
     linked = (
         structs.replace(s, href=href.format(n=s.number)) if s.number and href else s for s in plan_spots.of_plans(found)
     )
     spots = tuple(linked)
     across, up = plan_spots.axes(found)
+    screen = tuple(structs.replace(p, href=row) if isinstance(p, Table) and p.numbered else p for p in screen)
     return Report("gyakusan plan", screen, _scatter(spots, across, up))
 
 

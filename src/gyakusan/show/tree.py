@@ -182,6 +182,7 @@ class Table(Struct, frozen=True):
     notes: one for each row, below the table; () for none
     indent: blanks before each line of a table without numbers [cells]
     grouped: True if rows with the same first cell follow one another: a terminal writes it once, on a line above them
+    href: where the number of a row leads on a page, with {n} for it; "" for nowhere
     """
 
     columns: tuple[Column, ...]
@@ -191,6 +192,7 @@ class Table(Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     indent: int = 0
     grouped: bool = False
+    href: str = ""
 
 
 class Address(Struct, frozen=True):

@@ -27,7 +27,10 @@ FIELDS: Mapping[str, Mapping[str, Message]] = {
     "/plan": {
         **_LOAD, **_IMAGES, "device": say("Machine"), "budget": say("Budget"), **_TASK, "prefer": say("Prefer"),
         "speed": say("Least tokens/s for each person"), "model": say("Only this model"), "engine": say("Server"),
-        "why-not": say("Why not"), "used": say("Consider used prices"),
+        "why-not": say("Why not"), "used": say("Consider used prices"), "currency": say("Currency"),
+        "first": say("Most seconds to the first token"), "quality": say("Least quality"), "gpus": say("Most cards in a machine"),
+        "kv-type": say("KV cache kept as"), "memory": say("Memory of the device"), "ram": say("RAM beside the GPU"),
+        "bandwidth": say("Bandwidth of the RAM"), "prompt": say("Prompt length in tokens"),
     },
     "/compare": {**_LOAD, "device": say("Machine"), "model": say("Model")},
     "/computer": {**_LOAD, "model": say("Model"), "engine": say("Server"), "name": say("Name")},
@@ -43,7 +46,12 @@ PAGE_TEXTS = {
     "Leave out --device and --memory, or leave out --budget. To extend a machine you own: gyakusan upgrade.": (
         "Leave out one of the two."
     ),
-    "files are made first: add --details {n}": "files are made first",
+    "files are made first: add --details {n}": "files are made first: see the details of plan {n}",
+    "{points}, {basis}, {n} scores (gyakusan catalog show {model})": "{points}, {basis}, {n} scores",
+    "The speed of its RAM is not known: gyakusan calibrate measures it; or add --bandwidth 80GB/s.": (
+        "The speed of its RAM is not known: add --bandwidth 80GB/s."
+    ),
+    "this computer only, port {port}; for colleagues: add --lan (makes a key)": "this computer only, port {port}",
     "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`.": NAMED_MODEL,
     "Give a name of the catalogue, or use gyakusan inspect.": NAMED_MODEL,
     "The names: gyakusan catalog list models": LISTED,
@@ -56,6 +64,12 @@ PAGE_TEXTS = {
     "Plan it next to a chat model: --also embedding:model={name}.": "Choose a chat model.",
 }
 """What is said of an option that no page needs -> what a page says."""
+ASKED_TEXTS = {
+    "How fast they would be is not known here: gyakusan calibrate measures it, or give --bandwidth 80GB/s.": (
+        "bandwidth", "How fast they would be is not known here: add --bandwidth 80GB/s.",
+    ),
+}  # fmt: skip
+"""What is said of an option and of a command -> the option, and what a page says that has its field."""
 UNASKED_TEXTS = {
     ("memory", 'Write a name such as "RTX 5090", or give --memory 24GiB alone.'): 'Write a name such as "RTX 5090".',
     ("memory", "Name one of these sizes, or give the capacity with --memory."): "Name one of these sizes.",
@@ -66,6 +80,8 @@ UNASKED_TEXTS = {
     ): "How fast they would be is not known here: gyakusan calibrate measures it.",
 }
 """Option and what is said of it -> what a page says that has no field for the option."""
+_OF_PLANS = frozenset({"memory", "bandwidth"})
+"""Fields of the page Plan that a page with plans of it need not name: its own sentences say what to do without them."""
 _KEYS: Mapping[str, str] = {"count": "gpus", "engines": "engine"}
 """Key of a request -> its name in an address, where they differ."""
 _PROGRAMS = r"\b(?:gyakusan|pip|ollama|vllm|llama-server|docker|curl|git|nvidia-smi) [a-z\"'-]"
@@ -93,7 +109,8 @@ def say_on(path: str, words: Message | str, language: Language) -> str:
 def fields_of(path: str) -> Mapping[str, Message]:
     """Return the fields of a page, none for one without."""
     if path == "/compare":  # its plans are questions of the page Plan
-        return {**FIELDS["/plan"], **FIELDS[path]}
+        plans = {option: label for option, label in FIELDS["/plan"].items() if option not in _OF_PLANS}
+        return {**plans, **FIELDS[path]}
     return next((fields for page, fields in FIELDS.items() if path == page or path.startswith(f"{page}/")), {})
 
 
@@ -135,6 +152,8 @@ def _value(text: str) -> tuple[str, str]:
 def _renamed(message: Message, fields: Mapping[str, Message], language: Language) -> Message:
     """Return a message with the page's own sentence, and with fields in the place of parameters."""
     template = PAGE_TEXTS.get(message.template, message.template)
+    option, asked = ASKED_TEXTS.get(template, ("", ""))
+    template = asked if option in fields else template
     unasked = (told for (option, words), told in UNASKED_TEXTS.items() if words == template and option not in fields)
     template = next(unasked, template)
     return Message(template, {k: _fact(_keyed(k, v), fields, language) for k, v in message.facts.items()})

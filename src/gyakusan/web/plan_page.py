@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gyakusan.doors.shell import shell_words
-from gyakusan.engines.service_files import command_line
+from gyakusan.engines.service_files import Service, service, shell_line
 from gyakusan.errors import GyakusanError
-from gyakusan.message import say
+from gyakusan.message import Message, say
+from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.predict.memory_map import own_cache
+from gyakusan.planning.request.money import CURRENCIES
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ways_out import no_plan
 from gyakusan.python.planning import Plans
 from gyakusan.show import plan as plans
+from gyakusan.show.plan_details import details
 from gyakusan.show.plan_listing import listing
+from gyakusan.show.plan_notes import afterwards, beforehand
 from gyakusan.show.report import Report, other_report, plan_report
+from gyakusan.show.tree import Tree
 from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
 from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
@@ -27,8 +32,10 @@ from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import BesideQuery, PlanQuery, read
 from gyakusan.web.rendering import address, page
 
-UNSEEN = ("memory", "ram", "currency", "first", "quality", "gpus")
-"""Parts of the question that the form has no field for; it keeps them."""
+MORE = ("memory", "ram", "bandwidth", "prompt", "currency", "first", "quality", "gpus", "kv_type")
+"""Parts of the question whose fields stand below "More settings"."""
+CACHES = ("f16", "q8_0")
+"""Types of KV cache with which plans are made."""
 BUDGETS = tuple(
     10_000 * n for n in (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 800, 1000)
 )
@@ -44,8 +51,10 @@ class Row(Struct, frozen=True):
     fit: address of the same deployment on the page Fit
     text: how it stands in the address of a comparison
     ticked: True where it is compared unless a person says no
+    before: what is done before the server is started
     command: one line for a shell, "" where none is written
-    then: commands of a client, once the server listens
+    then: what is done once the server listens
+    details: what `gyakusan plan --details` says of it
     """
 
     number: int
@@ -53,8 +62,10 @@ class Row(Struct, frozen=True):
     fit: str
     text: str
     ticked: bool
+    before: tuple[Message, ...]
     command: str
-    then: tuple[str, ...]
+    then: tuple[Message, ...]
+    details: Tree
 
 
 def draw(request: Request) -> Response:
@@ -72,15 +83,15 @@ def draw(request: Request) -> Response:
         rows=list(_rows(found, query, beside)), beside=beside, most=MOST,
         everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
-        count=f"{found.count:,}", hidden={name: getattr(query, name) for name in UNSEEN},
-        budgets=" ".join(map(str, BUDGETS)),
+        count=f"{found.count:,}", opened=any(getattr(query, name) is not None for name in MORE), currencies=CURRENCIES,
+        caches=CACHES, budgets=" ".join(map(str, BUDGETS)),
     )  # fmt: skip
 
 
 def _report(found: Plans) -> Report:
     """Return what the command prints, with its chart."""
     return (
-        plan_report(found, plans.screen(found), "#p{n}")
+        plan_report(found, plans.screen(found), "#p{n}", "#details-{n}")
         if found.plans
         else other_report("", none(found, no_plan(found)))
     )
@@ -88,11 +99,14 @@ def _report(found: Plans) -> Report:
 
 def _rows(found: Plans, query: PlanQuery, beside: tuple[str, ...]) -> Iterator[Row]:
     """Yield each plan. beside: plans that were chosen before, for the same comparison."""
-    left = MOST - len(beside)
+    left, today = MOST - len(beside), datetime.now().astimezone().date()
     for number, plan in enumerate(found.plans, 1):
-        then = tuple(shell_words(words) for words in plan.command.then)
-        text = Picked(query, number).written
-        yield Row(number, plan, _fit(plan, query), text, text not in beside and number <= left, _command(plan), then)
+        server, text = _server(plan), Picked(query, number).written
+        yield Row(
+            number, plan, _fit(plan, query), text, text not in beside and number <= left, tuple(beforehand(plan)),
+            "" if server is None else shell_line(server), () if server is None else tuple(afterwards(server)),
+            details(found, plan, number, find_capacity(plan.deployment), server, today),
+        )  # fmt: skip
 
 
 def _fit(plan: Plan, query: PlanQuery) -> str:
@@ -102,15 +116,18 @@ def _fit(plan: Plan, query: PlanQuery) -> str:
     values: dict[str, Any] = {
         "model": plan.name, "quant": plan.quantization, "engine": plan.engine,
         "device": query.device if owned else d.machine.name, "memory": query.memory if owned else None,
-        "ram": query.ram, "context": int(d.load.context), "users": int(d.load.users), "images": query.images,
+        "ram": query.ram, "bandwidth": query.bandwidth, "prompt": query.prompt, "context": int(d.load.context),
+        "users": int(d.load.users), "images": query.images,
         "kv_type": None if cache == "f16" else cache, "task": query.task, "language": query.language,
     }  # fmt: skip
     return address("/fit", **values)
 
 
-def _command(plan: Plan) -> str:
-    d = plan.deployment
+def _server(plan: Plan) -> Service | None:
+    """Return how a plan is started, None where no command is written."""
     try:
-        return command_line(d.rules.with_page(d.rules.short_command(plan.command, d.machine), True))
+        made = service(plan.deployment, plan.command)
+        shell_line(made)
     except GyakusanError:
-        return ""
+        return None
+    return made

@@ -71,10 +71,12 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
     device: the machine that is there; default without a budget: this computer
     memory: memory of the device, e.g. 24GiB
     ram: RAM beside the GPU, e.g. 64GiB
+    bandwidth: of the RAM, e.g. 80GB/s, for speeds of what is in it
     budget: for a machine, e.g. 1000000JPY or 3000USD
     currency: of the answer: JPY, USD, EUR or CHF
     users: people served at the same time
     context: tokens for each user, prompt and answer together, e.g. 32k
+    prompt: length of a prompt, for speed [tokens]
     task: what people do: chat, coding, rag, agents or translation
     language: that people write: en or ja
     speed: least output tokens/s for each user
@@ -83,6 +85,7 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
     prefer: what to prefer: balanced, quality, speed or price
     engine: llama.cpp, ollama, vllm or mlx; several with commas
     model: find machines for this model
+    kv_type: type of the KV cache: f16, q8_0, or both with a comma; default: both
     gpus: most cards in one machine
     used: True to consider used prices
     images: True if images are sent too
@@ -92,10 +95,12 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
     device: str | None = None
     memory: str | None = None
     ram: str | None = None
+    bandwidth: str | None = None
     budget: str | None = None
     currency: str | None = None
     users: str | None = None
     context: str | None = None
+    prompt: int | None = None
     task: Task | None = None
     language: Spoken | None = None
     speed: float | None = None
@@ -104,6 +109,7 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
     prefer: Literal["balanced", "quality", "speed", "price"] | None = None
     engine: str | None = None
     model: str | None = None
+    kv_type: str | None = None
     gpus: int | None = None
     used: bool | None = None
     images: bool | None = None

@@ -9,19 +9,22 @@ import re
 from collections.abc import Mapping
 
 from gyakusan.errors import GyakusanError
-from gyakusan.planning.request.money import parse_money
+from gyakusan.planning.request.money import parse_currency, parse_money
 from gyakusan.units import parse_count
 
 _PLAIN: Mapping[str, re.Pattern[str]] = {
     "users": re.compile(r"\d+", re.ASCII),
     "context": re.compile(r"\d[\d,]*k?", re.ASCII | re.IGNORECASE),
     "budget": re.compile(r"\d[\d,]*(?:\.\d+)? ?(?:JPY|USD|EUR|CHF)", re.ASCII | re.IGNORECASE),
+    "currency": re.compile("[A-Z]{3}"),
 }
 """Name -> what fields and sliders read as it is typed."""
 
 
 def understood(name: str, value: str) -> str:
-    """Return a value as a field of the page shows it: counts and money in digits. What cannot be read stays as it is.
+    """Return a value as a field of the page shows it: counts and money in digits, a currency in letters.
+
+    What cannot be read stays as it is.
 
     name: of the value in the address
     """
@@ -29,6 +32,8 @@ def understood(name: str, value: str) -> str:
     if plain is None or plain.fullmatch(value):
         return value
     try:
+        if name == "currency":
+            return parse_currency(value)
         if name == "budget":
             money = parse_money(value)
             return f"{money.amount:.12g}{money.currency}"
