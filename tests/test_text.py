@@ -131,7 +131,10 @@ def test_spaces_stand_only_around_what_is_typed() -> None:
 
 def test_one_word_for_one_thing() -> None:
     """A few words of the glossary that are easily written in two ways."""
-    other_ways = "バッファー|メモリー|ユーザ(?!ー)|サーバ(?!ー)|フォルダ|ウェイト|レイヤー|ウェブ"
+    other_ways = (
+        "ディレクトリー|アーキテクチャー|コンピュータ(?!ー)|コンマ|分か[りら]|基のGPU|個のGPU|バッファー|メモリー|"
+        "ユーザ(?!ー)|サーバ(?!ー)|フォルダ|ウェイト|レイヤー|ウェブ"
+    )
     assert [j for j in JAPANESE.values() if re.search(other_ways, j)] == []
 
 

@@ -37,6 +37,14 @@ def test_marks_of_the_time_do_not_meet() -> None:
     assert drawn.count("2026-11-28") == 1
 
 
+def test_a_mark_is_not_told_twice() -> None:
+    """A load of two seconds had "2 s" twice below its axis."""
+    marks = [Tick(0.0, "0 s"), Tick(1.6, "2 s"), Tick(2.4, "2 s")]
+    drawn = timeline("MiB", [Series("held", ((0.0, 1.0), (2.4, 2.0)))], marks, english, 1000)
+    assert drawn.count(">2 s<") == 1
+    assert drawn.count(">0 s<") == 1
+
+
 def test_a_limit_stands_beside_what_was_said() -> None:
     drawn = timeline(
         "MiB",

@@ -117,15 +117,15 @@ def _grid(field: _Field, step: float, unit: str) -> Iterator[str]:
 
 
 def _times(field: _Field, ticks: Sequence[Tick], tell: Tell) -> Iterator[str]:
-    """Yield the marks of the time, none over another; the last one always has its place."""
-    y, free = ABOVE + FIELD + 16, field.width + 1.0
+    """Yield the marks of the time, none over another and none of the same words; the last one always has its place."""
+    y, free, later = ABOVE + FIELD + 16, field.width + 1.0, ""
     for tick in sorted(ticks, key=lambda t: -t.at):
         words = told(tick.words, tell)
         x, anchor = within(field.x(tick.at), words, field.width)
         left = x - {"start": 0.0, "middle": extent(words) / 2, "end": extent(words)}[anchor]
-        if left + extent(words) <= free and left >= 0:
+        if words != later and left + extent(words) <= free and left >= 0:
             yield text(x, y, words, anchor=anchor)
-            free = left - 12
+            free, later = left - 12, words
 
 
 def _line(one: Series, number: int, field: _Field) -> Iterator[str]:
