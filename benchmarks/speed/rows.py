@@ -229,7 +229,7 @@ def _devices(row: Row, said: Mapping[str, Any]) -> float:
     """Devices of one row.
 
     90 rows of SILICON multiply the GPUs by the groups of experts among them: their names say "tp4_ep4" where the columns
-    have 16, and the same figures stand there once more with 4 GPUs.
+    have 16, and the figures of 45 stand there once more with 4 or 8 GPUs. 24 have no such name.
     """
     devices = max(1.0, number(row, "n_gpu") or 1)
     apart = tuple(float(said.get(k) or 0) for k in ("moe_tp_size", "moe_ep_size"))
