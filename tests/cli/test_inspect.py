@@ -152,3 +152,19 @@ def test_vllm_counts_what_the_plan_starts(capsys: pytest.CaptureFixture[str]) ->
         assert any("--language-model-only" in note for note in found["notes"]) is not images
         fits[images] = found["fits"]
     assert fits == {False: True, True: "unsure"}
+
+
+def test_a_task_is_its_prompt_answer_and_context(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["inspect", "gpt-oss-20b", "--device", "RTX 5090", "--json"]
+    told = []
+    for more in (
+        ["--task", "coding"], ["--context", "32k", "--prompt", "6000", "--answer", "800"],
+        ["--task", "chat", "--context", "32k", "--prompt", "6000", "--answer", "800"],
+    ):  # fmt: skip
+        assert main([*words, *more]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert told[0] == told[1] == told[2]
+    assert main([*words[:-1], "--answer", "5", "--lang", "en"]) == 0
+    assert "prompts of 1,000, answers of 5," in " ".join(capsys.readouterr().out.split())
+    assert main([*words, "--task", "cooking"]) == 2
+    assert "coding" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -16,11 +17,57 @@ from gyakusan.errors import BadSetting
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.engines.server import DryRunBuild, DryRunLine
+    from gyakusan.planning.predict.assessment import Lengths
     from gyakusan.planning.predict.ways import Way
+    from gyakusan.planning.request.request import Workload
     from gyakusan.show.inspect import Inspected
     from gyakusan.show.report import Report
 
 app = App(name="inspect", help="Show the memory a model takes, and why.", help_format="plaintext")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What people do, for speed."""
+
+    prompt: Annotated[
+        str | None, Parameter(help=_("Length of a prompt in tokens, for speed (default: 1000, as in a chat)."))
+    ] = None
+    answer: Annotated[
+        str | None, Parameter(help=_("Length of an answer in tokens, for speed (default: 400, as in a chat)."))
+    ] = None
+    task: Annotated[
+        str | None, Parameter(help=_("Prompt, answer and context as plan takes them for chat, coding, rag, agents ..."))
+    ] = None
+
+    def lengths(self) -> Lengths:
+        """Return prompt and answer [tokens], None where nobody says. Raises UnknownName, BadQuantity."""
+        from gyakusan.planning.predict.assessment import Lengths
+
+        usual = self._usual
+        return Lengths(
+            _length(self.prompt) or (None if usual is None else usual.prompt_tokens),
+            _length(self.answer) or (None if usual is None else usual.output_tokens),
+        )
+
+    def people(self, people: People) -> People:
+        """Return the load, with the task's context where nobody gives one. Raises UnknownName."""
+        usual = self._usual
+        return people if usual is None or people.context is not None else replace(people, context=str(usual.context))
+
+    @property
+    def _usual(self) -> Workload | None:
+        from gyakusan.planning.request.parse_request import parse_request
+
+        return None if self.task is None else parse_request({"task": self.task}).workload
+
+
+def _length(text: str | None) -> int | None:
+    from gyakusan.api import MOST_CONTEXT
+    from gyakusan.units import parse_count
+
+    return None if text is None else parse_count(text, at_most=MOST_CONTEXT)
 
 
 @app.default
@@ -28,9 +75,7 @@ def inspect(
     model: Annotated[str, Parameter(help=_("A file, a directory, an address or a name, e.g. gpt-oss-20b."))],
     *,
     quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
-    prompt: Annotated[
-        str | None, Parameter(help=_("Length of a prompt in tokens, for speed (default: 1000, as in a chat)."))
-    ] = None,
+    turn: Turn = Turn(),
     why: Annotated[bool, Parameter(help=_("Print each formula with its numbers."), negative="")] = False,
     exact: Annotated[
         bool, Parameter(help=_("Compare with a dry run of the installed llama.cpp (CPU only)."), negative="")
@@ -50,7 +95,7 @@ def inspect(
     """Run `gyakusan inspect` and return its exit code."""
     from gyakusan import api
 
-    names = api.engine_names(which.engine)
+    names, people = api.engine_names(which.engine), turn.people(people)
     alone = len(names) == 1
     files.check_alone("--quants" if quants else None if alone else "--engine all")
     asked = _deployment(model, quant, people, where, which, server, names[0], alone, offline, images)
@@ -60,7 +105,7 @@ def inspect(
     dry = _exact(first, alone) if exact else None
     if not alone:
         return _several(first, names, which, server, output)
-    found = _inspected(first, prompt, people, where, server, limited=bool(files.named) or not output.json)
+    found = _inspected(first, turn.lengths(), people, where, server, limited=bool(files.named) or not output.json)
     return _one(found, dry, why, files, output)
 
 
@@ -96,17 +141,14 @@ def _grown(people: People, first: Deployment) -> Deployment:
 
 
 def _inspected(
-    first: Deployment, prompt: str | None, people: People, where: Where, server: Server, *, limited: bool
+    first: Deployment, asked: Lengths, people: People, where: Where, server: Server, *, limited: bool
 ) -> Inspected:
     """Everything that is shown of one engine. limited: with how far its load can grow."""
-    from gyakusan import api
     from gyakusan.planning.predict.assessment import assess, check_prompt
     from gyakusan.planning.predict.capacity import find_capacity
     from gyakusan.show.inspect import Inspected
-    from gyakusan.units import parse_count
 
-    length = None if prompt is None else parse_count(prompt, at_most=api.MOST_CONTEXT)
-    check_prompt(length, first.load)
+    check_prompt(asked.prompt, first.load)
     refusals, value = first.refusals, first.ledger
     fits = value.fit == "fits" and not refusals
     ways: tuple[Way, ...] = ()
@@ -114,10 +156,10 @@ def _inspected(
         from gyakusan.planning.predict.ways import Asked, ways_of
 
         split = server.key_type is not None or server.value_type is not None
-        ways = ways_of(Asked(first, where.device, where.memory is not None, split, length), value)
+        ways = ways_of(Asked(first, where.device, where.memory is not None, split, asked.prompt, asked.answer), value)
     limits = find_capacity(first) if fits and limited else None
     here = where.device is None and where.memory is None
-    judged = assess(first, value, length)
+    judged = assess(first, value, asked.prompt, asked.answer)
     return Inspected(first, value, refusals, judged, limits, ways, people.defaults, here, people.most)
 
 

@@ -139,6 +139,7 @@ def inspect(
     quant: str | None = None,
     engine: str = DEFAULT,
     prompt: int | None = None,
+    answer: int | None = None,
     exact: bool = False,
     offline: bool = False,
     **settings: Any,
@@ -149,21 +150,26 @@ def inspect(
     context: tokens for each user, None = 8192, or what the model was trained for if that is less; "32k" is read, too [tokens]
     device: a name of the catalogue, None = this computer
     prompt: length of a prompt, None = 1000, as in a chat [tokens]
+    answer: length of an answer, None = 400, as in a chat [tokens]
     exact: add the figures of the installed llama.cpp's dry run (CPU only)
     offline: stay off the network
     settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU, images=True
         to count the projector that reads images
     """
     where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth, "ram": ram}
-    check_types(prompt=prompt)
-    length = None if prompt is None else parse_count(prompt, at_most=MOST_CONTEXT)
+    check_types(prompt=prompt, answer=answer)
+    length, output = (None if n is None else parse_count(n, at_most=MOST_CONTEXT) for n in (prompt, answer))
     given = {"images": None, **settings}
     asked = deployed(model, given, context=context, users=users, quant=quant, engine=engine, offline=offline, **where)
     check_prompt(length, asked.load)
     ledger = asked.ledger
     dry = _dry_run(asked) if exact else None
-    ways = ways_of(Asked(asked, device, memory is not None, prompt=length), ledger)
-    more: dict[str, Any] = {"assessment": assess(asked, ledger, length), "refusals": asked.refusals, "dry_run": dry}
+    ways = ways_of(Asked(asked, device, memory is not None, prompt=length, answer=output), ledger)
+    more: dict[str, Any] = {
+        "assessment": assess(asked, ledger, length, output),
+        "refusals": asked.refusals,
+        "dry_run": dry,
+    }
     return extended(Inspection, ledger, deployment=asked, ways=ways, **more)
 
 

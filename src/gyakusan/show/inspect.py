@@ -11,7 +11,7 @@ from gyakusan.core.load import Load
 from gyakusan.doors.shell import shell_word
 from gyakusan.engines.deployment import Deployment
 from gyakusan.message import Message, people, say
-from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.planning.predict.assessment import ANSWER, Assessment
 from gyakusan.planning.predict.capacity import MOST_USERS, Capacity
 from gyakusan.planning.predict.speed import TurnShape
 from gyakusan.planning.predict.speed_inputs import host_bandwidth
@@ -182,6 +182,7 @@ def _question(found: Inspected) -> Question:
     engine = whole(f"{found.value.engine.name} {found.value.engine.version}")
     facts = {
         "users": people(int(load.users)), "context": _context(found), "prompt": f"{found.judged.turn.prompt:,.0f}",
+        "answer": f"{found.judged.turn.answer:,.0f}",
         "quantization": format_name(d.quantization), "engine": engine, "cache": whole(d.cache_type),
     }  # fmt: skip
     if not d.model.memory:
@@ -189,6 +190,9 @@ def _question(found: Inspected) -> Question:
     if found.value.fit != "fits" or found.refusals:
         return Question((say("{users} x {context}, {quantization}, {engine}, KV cache {cache}", **facts),))
     facts["context"] = _context(found, used=_used(found.judged.turn, found.value.load))
+    if found.judged.turn.answer != ANSWER:  # an answer as in a chat goes without saying
+        told = say("{users} x {context}, prompts of {prompt}, answers of {answer}, {engine}, KV cache {cache}", **facts)
+        return Question((told,))
     return Question((say("{users} x {context}, prompts of {prompt}, {engine}, KV cache {cache}", **facts),))
 
 

@@ -16,6 +16,7 @@ from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.select.inspect_line import inspect_words
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
@@ -109,6 +110,8 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server, int(plan.ledger.load.users)),))
+    if words := inspect_words(answer.request, plan):
+        yield Fact(say("Check"), (Command(shell_words(words)),))
 
 
 def installing(name: str, machine: Machine) -> tuple[str, ...]:

@@ -26,6 +26,16 @@ PROMPT, ANSWER = 1000, 400
 """A turn of a conversation where nobody says: prompt and answer, as a plan takes them for chatting [tokens]."""
 
 
+class Lengths(Struct, frozen=True):
+    """What is asked and answered.
+
+    prompt, answer: None = as for chatting [tokens]
+    """
+
+    prompt: int | None = None
+    answer: int | None = None
+
+
 class Assessment(Struct, frozen=True):
     """How fast and how good one model is on one machine.
 
@@ -59,14 +69,16 @@ class Assessment(Struct, frozen=True):
         return after_penalty(getattr(self.quality, metric), self.cost)
 
 
-def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) -> Assessment:
+def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None, answer: int | None = None) -> Assessment:
     """Return speed and quality of a deployment whose ledger is known. Scalars only.
 
-    prompt: its length, None = as for chatting [tokens]
+    prompt, answer: their lengths, None = as for chatting [tokens]
     """
     model, machine = deployment.read, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
-    turn = structs.replace(turn_shape(deployment.load, compute, prompt), host=host_weights(ledger, compute, machine))
+    turn = structs.replace(
+        turn_shape(deployment.load, compute, prompt, answer), host=host_weights(ledger, compute, machine)
+    )
     machine = _driven(machine, compute.driver)
     if compute.on_cpu or not machine.gpus:
         machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)
@@ -116,14 +128,14 @@ def check_prompt(prompt: int | None, load: Load) -> None:
         check_prompt_length(prompt, int(load.context))
 
 
-def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) -> TurnShape:
+def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None, answer: int | None = None) -> TurnShape:
     """Return a turn of a conversation that has used half of what prompt and answer leave of its context, as plans take it.
 
-    prompt: its length, None = as for chatting [tokens]
+    prompt, answer: their lengths, None = as for chatting [tokens]
     """
     context = int(load.context)
     prompt = min(prompt, max(1, context - 1)) if prompt else min(PROMPT, max(1, context * 3 // 4))
-    answer = min(ANSWER, max(1, context - prompt))
+    answer = min(ANSWER if answer is None else answer, max(1, context - prompt))
     return TurnShape(
         users=ceil_div(int(load.users), compute.replicas),
         prompt=prompt,

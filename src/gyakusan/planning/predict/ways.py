@@ -52,7 +52,7 @@ class Asked(Struct, frozen=True):
     device: name of the device as it was typed, None = this computer or a bare memory size
     sized: True if the size of its memory was typed, which then holds for every other device
     split_cache: True if keys and values were given types of their own
-    prompt: length of a prompt, None = the usual one [tokens]
+    prompt, answer: their lengths, None = the usual ones [tokens]
     """
 
     deployment: Deployment
@@ -60,6 +60,7 @@ class Asked(Struct, frozen=True):
     sized: bool = False
     split_cache: bool = False
     prompt: int | None = None
+    answer: int | None = None
 
 
 class Way(Struct, frozen=True):
@@ -107,8 +108,8 @@ def ways_to_fit(asked: Asked) -> tuple[Way, ...]:
         if len(found) > MOST_WAYS:
             last = max((i for i, c in enumerate(found) if c.kind == kind), default=None)
             found = [c for i, c in enumerate(found) if i != last]
-    before = assess(asked.deployment, asked.deployment.ledger, asked.prompt)
-    return tuple(_way(change, before, asked.prompt) for change in found[:MOST_WAYS])
+    before = assess(asked.deployment, asked.deployment.ledger, asked.prompt, asked.answer)
+    return tuple(_way(change, before, asked) for change in found[:MOST_WAYS])
 
 
 def ways_of(asked: Asked, ledger: Ledger) -> tuple[Way, ...]:
@@ -125,8 +126,8 @@ def surely_fits(deployment: Deployment) -> bool:
         return False
 
 
-def _way(change: _Change, before: Assessment, prompt: int | None) -> Way:
-    judged = assess(change.deployment, change.deployment.ledger, prompt)
+def _way(change: _Change, before: Assessment, asked: Asked) -> Way:
+    judged = assess(change.deployment, change.deployment.ledger, asked.prompt, asked.answer)
     lost = 0.0
     if before.overall is not None and judged.overall is not None:
         lost = max(0.0, float(before.overall.value) - float(judged.overall.value))

@@ -338,7 +338,7 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
             prompt=workload.prompt_tokens,
             answer=workload.output_tokens,
             depth=max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2,
-            chunk=rules.PREFILL_CHUNK,
+            chunk=compute.prefill_chunk,
             parallel=compute.ranks,
             stages=max(1, len(machine.gpus)) if rules.MULTI_GPU == "layers" else 1,
             value_bytes=compute.cache_bytes,
