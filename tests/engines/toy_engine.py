@@ -12,7 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines import defaults as usual
-from gyakusan.engines import published
+from gyakusan.engines import published, smaller_cache
 from gyakusan.engines.base import Command, ComputeSettings, LoadMemory
 from gyakusan.message import say
 
@@ -33,7 +33,7 @@ with_thinking = usual.thinking_by_request
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_commands, server = usual.no_spanning, usual.one_command, usual.no_server
 worker_settings, worker_command, image_settings = usual.no_workers, usual.no_worker_command, usual.no_image_settings
-SMALLER_CACHE, OFFLOADS, REPLICATES, IMAGES = "", False, False, "never"
+SMALLER_CACHE, OFFLOADS, REPLICATES, IMAGES = smaller_cache.NO_SMALLER_CACHE, False, False, "never"
 format_refusal, part_in_ram, replica_settings = usual.no_format_refusal, usual.no_part_in_ram, usual.no_replicas
 embedding_settings, embedding_command = usual.no_embedding_settings, usual.same_command
 

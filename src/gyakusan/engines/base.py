@@ -20,6 +20,8 @@ from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.container import Container as Container
 from gyakusan.engines.container import QueueMetric
+from gyakusan.engines.smaller_cache import CacheType as CacheType
+from gyakusan.engines.smaller_cache import SmallerCache
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from gyakusan.engines.router import RouterModule
     from gyakusan.engines.server import ServerModule, ServerReport
 
-CacheType = str
-"""Type of the KV cache in llama.cpp's words: "F16", "Q8_0"."""
 System = Literal["any", "linux", "windows", "macos"]
 """Operating system of a machine; "any" where nobody said."""
 SYSTEM_NAMES = {"any": "any", "linux": "Linux", "windows": "Windows", "macos": "macOS"}
@@ -178,8 +178,8 @@ class EngineModule(Protocol[S]):
     """True if it shares one model between different GPUs."""
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
-    SMALLER_CACHE: CacheType
-    """Type of the KV cache that is planned with where a model does not fit with F16, "" = none."""
+    SMALLER_CACHE: SmallerCache
+    """The KV cache that is planned with beside F16."""
     OFFLOADS: bool
     """True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`."""
     REPLICATES: bool

@@ -102,7 +102,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Speed"), tuple(_speed(plan)) if plan.pace else (unknown_speed(answer.request, plan),))
     if plan.thinking.factor > 1 and plan.pace is not None:
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
-    yield Fact(say("Quality"), (_quality(plan), *quantization_cost(answer, plan)))
+    yield Fact(say("Quality"), (_quality(plan), *quantization_cost(answer, plan), *_cache_costs(plan)))
     if server is not None:
         if lines := installing(plan.engine, plan.offer.machine):
             yield Fact(say("Install"), tuple(Command(line) for line in lines))
@@ -270,6 +270,12 @@ def quantization_cost(answer: Recommendation, plan: Plan) -> Iterator[Message]:
         widest=whole(table.name[widest]),
         sources=", ".join(penalty_sources()),
     )
+
+
+def _cache_costs(plan: Plan) -> tuple[Message, ...]:
+    """Return what is published of a cache of 8 bits."""
+    deployment = plan.deployment
+    return deployment.rules.SMALLER_CACHE.costs(deployment.model, deployment.machine) if plan.small_cache else ()
 
 
 def _network(server: Service, users: int) -> Message:

@@ -77,12 +77,9 @@ def _label(answer: Recommendation, number: int) -> Message:
 def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     """Yield what could make the row false, what costs money, then what is assumed."""
     owned = answer.request.owned
-    spare, figures = plan.spare, shown_figures(plan)
-    if spare is not None and spare < 0:
-        yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
-    elif spare is not None and is_tight(plan):
-        yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
-    yield from _files(plan, owned=owned)
+    memory = tuple(_tight(plan))
+    files = tuple(_files(plan, owned=owned))
+    yield from (*files, *memory) if plan.small_cache else (*memory, *files)
     if plan.artifact is None and plan.preparation:
         yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
@@ -100,6 +97,15 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
         yield say("drafts ahead (MTP), gain not known")
+
+
+def _tight(plan: Plan) -> Iterator[Words]:
+    """Yield how little is to spare."""
+    spare, figures = plan.spare, shown_figures(plan)
+    if spare is not None and spare < 0:
+        yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
+    elif spare is not None and is_tight(plan):
+        yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:

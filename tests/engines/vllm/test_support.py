@@ -11,7 +11,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Stored
 from gyakusan.engines.vllm import engine
-from gyakusan.engines.vllm.support import capability
+from gyakusan.engines.vllm.capability import capability
 from gyakusan.models import load
 from gyakusan.units import GIB
 

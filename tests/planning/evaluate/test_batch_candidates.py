@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from tests.planning.small import small
 
+from gyakusan.engines.smaller_cache import Q8_0_LOSS
 from gyakusan.planning.candidates import model_table
 from gyakusan.planning.candidates.hardware import hardware_options
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.evaluate.pareto_filter import CACHE_COST
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.plan import Plan, confirm_candidate
+from gyakusan.planning.select.ranking import rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommendation import Recommendation
 
 SLACK = 1 + 1e-9
 """Sums of floats in another order."""
@@ -57,7 +59,7 @@ def first(question: dict[str, str], users: int, columns: ModelTable) -> Plan | N
 def figures(plan: Plan) -> tuple[float, float, float]:
     assert plan.pace is not None
     smaller = plan.ledger.settings.get("key_type") == "Q8_0"
-    quality = float(plan.score.value) - (CACHE_COST["Q8_0"] if smaller else 0)
+    quality = float(plan.score.value) - (Q8_0_LOSS if smaller else 0)
     return quality, plan.pace.decode_each.value / plan.thinking.factor, -(plan.offer.price or 0)
 
 
@@ -118,3 +120,51 @@ def test_the_usual_cache_stays_where_a_smaller_one_gains_little() -> None:
 def test_a_cache_that_is_named_is_the_only_one() -> None:
     request = parse_request({"device": "RTX 4090", "kv": "f16"})
     assert not feasible_candidates(request, small(), hardware_options(request)[0]).cells.kv.any()
+
+
+@pytest.mark.parametrize(
+    "question", [{"device": "RTX 5090"}, {"device": "RTX 3090"}, {"budget": "300000JPY", "task": "coding"}]
+)
+def test_what_an_fp8_cache_alone_would_find_is_there_under_vllm(question: dict[str, str]) -> None:
+    question = {**question, "engines": "vllm"}
+    usual, smaller = (candidates(q, 3) for q in (question, {**question, "kv": "q8_0"}))
+    found = {tuple(p) for p in np.stack((usual.offer, usual.row, usual.mode))[:, usual.kv == 1].T.tolist()}
+    assert found == {tuple(p) for p in np.stack((smaller.offer, smaller.row, smaller.mode)).T.tolist()}
+    assert found
+    assert usual.quality_lower[usual.kv == 1].max() == smaller.quality_lower.max()
+
+
+@pytest.mark.parametrize("engine", ["vllm", "llama.cpp"])
+@pytest.mark.parametrize("kind", ["f16", "q8_0"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"budget": "300000JPY", "task": "coding", "users": "3"},
+        {"device": "RTX 4090", "context": "64k", "users": "2"},
+        {"device": "2x RTX 3090", "context": "32k", "users": "8"},
+    ],
+)
+def test_naming_a_type_of_cache_never_brings_a_better_first_plan(
+    question: dict[str, str], kind: str, engine: str
+) -> None:
+    """By the utility of the columns: of what a person gets without a wish, and with one."""
+    free, named = ({**question, "engines": engine, **more} for more in ({}, {"kv": kind}))
+    best, other = (recommend(parse_request(q)) for q in (free, named))
+    if not other.plans:
+        return
+    assert best.plans
+    assert best.plans[0].surely_fits or not other.plans[0].surely_fits
+    if best.plans[0].surely_fits == other.plans[0].surely_fits:
+        assert _utility(best) >= _utility(other) - 1e-9
+
+
+def _utility(answer: Recommendation) -> float:
+    """Return that of the first plan, weighed as in its own sweep."""
+    scores, plan = rank_candidates(answer.request, answer.grid), answer.plans[0]
+    found = next(i for i in ranked_for_role("balanced", scores, answer.request) if _is(answer, i, plan))
+    return float(scores.utility[found])
+
+
+def _is(answer: Recommendation, index: int, plan: Plan) -> bool:
+    found = confirm_candidate(answer.request, answer.grid, index)
+    return found is not None and found.command == plan.command and found.offer == plan.offer

@@ -18,7 +18,8 @@ from gyakusan.errors import BadSetting
 from gyakusan.planning.request.pace import SLOWEST_ANSWER
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed, fit_of
+from gyakusan.planning.select.ranking import MUCH_SLOWER, rank_candidates
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import candidate_row, compared_figures, pareto_candidates
@@ -281,3 +282,36 @@ def test_a_machine_that_is_there_takes_no_limit_of_power(where: dict[str, object
     """It would be printed as kept, and only chooses among machines to buy."""
     with pytest.raises(BadSetting, match="is for machines to buy"):
         recommend(parse_request({**where, **limit}))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *({"device": "RTX 5090", "users": str(n)} for n in (7, 9, 11)),
+        {"memory": "24GiB"},
+        {"device": "RTX 4090", "task": "coding", "context": "64k"},
+        {"budget": "300000JPY", "task": "coding", "users": "3"},
+    ],
+    ids=lambda q: " ".join(q.values()),
+)
+def test_highest_quality_is_a_promise(question: dict[str, str]) -> None:
+    """IQ4_XS had the label for 7 to 11 people where Q5_K_M fits; without a known speed, a guessed one hid what is better."""
+    answer = recommend(parse_request(question))
+    top = next((p for p in answer.plans if "best" in p.roles), answer.plans[0])
+    shown = round(float(top.score.value))
+    kept = float(top.score.value) - (top.deployment.rules.SMALLER_CACHE.loss if top.small_cache else 0.0)
+    assert all(round(float(p.score.value)) <= shown for p in answer.plans)
+    scores, cells, columns = rank_candidates(answer.request, answer.grid), answer.grid.cells, answer.grid.columns
+    pace = 0.0 if top.pace is None else top.pace.decode_each.low / top.thinking.factor
+    for i in scores.eligible.tolist():
+        if top.pace is not None and not scores.acceptable_speed[i]:
+            continue  # it does not hold the limits of the answer
+        same = (
+            columns.models[int(scores.model[i])].name == top.name
+            and answer.grid.offers[int(cells.offer[i])] == top.offer
+        )
+        better = cells.quality_lower[i] + cells.error[i] > kept + 1e-9
+        if not better or (not same and round(cells.quality[i]) <= shown):
+            continue
+        much_slower = MUCH_SLOWER * np.nan_to_num(cells.visible_tokens_per_s[i]) < pace
+        assert fit_of(answer.request, answer.grid, i) != "fits" or much_slower or cells.spare_users[i] < 1

@@ -45,6 +45,7 @@ from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger, with_
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
+from gyakusan.engines.smaller_cache import Q8_0
 from gyakusan.message import Message
 from gyakusan.units import GIB
 
@@ -63,7 +64,7 @@ STORAGE = "gguf"
 MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
-SMALLER_CACHE: CacheType = "Q8_0"
+SMALLER_CACHE = Q8_0
 OFFLOADS, REPLICATES = True, False
 IMAGES: ImageInput = "optional"
 PREFILL_CHUNK = 512

@@ -51,6 +51,7 @@ from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
 from gyakusan.engines.mlx.settings import FORMATS as STORED
 from gyakusan.engines.mlx.weights import parts
 from gyakusan.engines.published import mlx_formats, named, original
+from gyakusan.engines.smaller_cache import NO_SMALLER_CACHE
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.units import GIB
@@ -69,7 +70,7 @@ STORAGE = "mlx"
 MULTI_GPU: MultiGpu = "none"
 MIXED_GPUS = False
 SPEED_NAME = "mlx"
-SMALLER_CACHE = ""
+SMALLER_CACHE = NO_SMALLER_CACHE
 OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "never"
 PREFILL_CHUNK = 2048

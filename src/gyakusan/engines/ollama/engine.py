@@ -58,6 +58,7 @@ from gyakusan.engines.ollama.settings import (
     placed,
 )
 from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
+from gyakusan.engines.smaller_cache import Q8_0
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
@@ -79,7 +80,7 @@ STORAGE = "gguf"
 MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = False
 SPEED_NAME = "ollama"
-SMALLER_CACHE: CacheType = "Q8_0"
+SMALLER_CACHE = Q8_0
 OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "always"
 PREFILL_CHUNK = 512

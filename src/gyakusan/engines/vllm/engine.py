@@ -38,6 +38,7 @@ from gyakusan.engines.vllm.load_memory import cache_setting, load_memory, max_ra
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.pool import requested
 from gyakusan.engines.vllm.settings import CACHE_BYTES, VERSION, Settings, batch_defaults
+from gyakusan.engines.vllm.small_cache import FP8
 from gyakusan.engines.vllm.support import format_refusal, machine_refusal, refusals, system_refusal
 from gyakusan.engines.vllm.weights import stored, weights
 from gyakusan.errors import BadSetting, GyakusanError
@@ -59,7 +60,7 @@ STORAGE = "checkpoint"
 MULTI_GPU: MultiGpu = "tensor"
 MIXED_GPUS = False
 SPEED_NAME = "vllm"
-SMALLER_CACHE: CacheType = ""
+SMALLER_CACHE = FP8
 OFFLOADS, REPLICATES = False, True
 IMAGES: ImageInput = "usual"
 PREFILL_CHUNK = 2048

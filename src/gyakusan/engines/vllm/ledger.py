@@ -17,6 +17,7 @@ from gyakusan.engines.vllm.blocks import Group, Reservation
 from gyakusan.engines.vllm.pool import Pool, pool, requested
 from gyakusan.engines.vllm.profile import NOTHING, Range
 from gyakusan.engines.vllm.settings import Settings, check
+from gyakusan.engines.vllm.small_cache import costs
 from gyakusan.engines.vllm.weights import prediction_layers, stored
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
@@ -31,7 +32,7 @@ PROCESS = (1.0, 1.5, 2.0)
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
     """Return the bytes by device and kind. Raises BadSetting, UnknownName."""
     pools = _pools(model, machine, settings)
-    notes = tuple(_notes(model, load, machine, settings, pools))
+    notes = (*_notes(model, load, machine, settings, pools), *_cache_costs(model, machine, settings))
     charged = _accounts(model, load, machine, settings, pools)
     return Ledger(model, Engine("vLLM", settings.version), asdict(settings), load, charged, notes)
 
@@ -192,6 +193,10 @@ def process(settings: Settings) -> Line:
     count = 1 + settings.gpus
     low, best, high = (round(x * GIB * count / 2) for x in PROCESS)
     return Line("overhead.process", best, "measured", say("{n} server processes", n=count), low=low, high=high)
+
+
+def _cache_costs(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
+    return costs(model, machine) if settings.kv_cache_dtype.startswith("fp8") else ()
 
 
 def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]) -> list[Message]:

@@ -14,6 +14,7 @@ from gyakusan.engines.vllm.blocks import reservation
 from gyakusan.engines.vllm.ledger import process
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.settings import Settings, batch_defaults
+from gyakusan.engines.vllm.small_cache import SPOILT, cache_refusal, cache_support
 from gyakusan.errors import BadSetting
 
 REMEMBERED = 8
@@ -23,20 +24,28 @@ _RANKS = Memo[tuple[int, ...]](maxsize=1)
 
 def cache_setting(kind: CacheType) -> dict[str, object]:
     """Return the changes that give the cache this type: fp8 stands for every small one."""
-    return {} if kind.upper() == "F16" else {"kv_cache_dtype": "fp8"}
+    return {"kv_cache_dtype": "fp8"} if _small(kind) else {}
+
+
+def _small(kind: CacheType) -> bool:
+    return kind.upper() != "F16"
 
 
 def memory_class(machine: Machine, kind: CacheType) -> MemoryClass:
-    """Return a class for each default batch; libraries, and the processes where RAM is the same memory, come on top."""
+    """Return a class for each default batch and for where an fp8 cache is kept; libraries come on top.
+
+    So do the processes where RAM is the same memory.
+    """
     batch, gpu = batch_defaults(machine), machine.gpus[0]
     overhead = profile.base(gpu).best + (process(Settings(1)).bytes if gpu.kind == "unified" else 0)
-    return MemoryClass((batch.tokens, batch.seqs), int(overhead))
+    support = cache_support(gpu) if _small(kind) else ""
+    return MemoryClass((batch.tokens, batch.seqs, support), int(overhead))
 
 
 def load_memory(
     models: Iterable[Model], load: Load, machine: Machine, kind: CacheType, ranks: int
 ) -> Iterator[LoadMemory | None]:
-    """Yield blocks of the pool, activations and CUDA graphs of each model on one rank; None if refused."""
+    """Yield blocks of the pool, activations and CUDA graphs of each model on one rank; None if refused or spoilt."""
     batch = batch_defaults(machine)
     settings = Settings(
         max_model_len=load.context,
@@ -47,6 +56,9 @@ def load_memory(
         quantization="none",
     )
     for model in models:
+        if _small(kind) and (model.architecture in SPOILT or cache_refusal(model, machine) is not None):
+            yield None
+            continue
         try:
             blocks = reservation(model, settings, stage=0)
         except BadSetting:

@@ -6,16 +6,16 @@ Source: vLLM 0.32.0, platforms/*.py, docs of its wheels (CUDA, ROCm, XPU, CPU), 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Compressed, Experts, Indexer, Model
 from gyakusan.engines.base import System
-from gyakusan.engines.vllm.pages import pages
+from gyakusan.engines.vllm.capability import capability
+from gyakusan.engines.vllm.pages import cache_bytes, pages
 from gyakusan.engines.vllm.settings import VERSION, Settings, check
+from gyakusan.engines.vllm.small_cache import AMD_FP8, cache_refusal
 from gyakusan.engines.vllm.weights import stored
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
@@ -24,19 +24,6 @@ LEAST = 7.5
 """Compute capability below which there are no kernels."""
 BLACKWELL = 10.0
 """Compute capability from which on there are kernels that compute in NVFP4."""
-_CAPABILITY: tuple[tuple[str, float], ...] = (
-    (r"\b(B100|B200|GB200|B300|GB300)\b", 10.0),
-    (r"\b(RTX (PRO )?(5\d{3}( Ti)?)( D)?\b(?! Ada)|RTX PRO \d{4}|GB10|DGX Spark)", 12.0),
-    (r"\b(H100|H200|H800|H20|GH200)\b", 9.0),
-    (r"\b(RTX 40\d\d|L4|L40S?|Ada)\b", 8.9),
-    (r"\bOrin\b", 8.7),
-    (r"\b(RTX 30\d\d|RTX A\d{3,4}|A10|A16|A40|A2)\b", 8.6),
-    (r"\b(A100|A30)\b", 8.0),
-    (r"\b(RTX 20\d\d|GTX 16\d\d|T4|T\d{3,4}|Quadro RTX|Titan RTX)\b", 7.5),
-    (r"\b(V100|Titan V|Xavier)\b", 7.0),
-    (r"\b(GTX 10\d\d|P\d{1,4}|Titan Xp?|GT 10\d\d)\b", 6.1),
-    (r"\b(GTX 9\d\d|GTX 7\d\d|M\d{2}|K\d{2})\b", 5.2),
-)
 NEEDS = {
     "fp8": 7.5,
     "mxfp4": 8.0,
@@ -52,18 +39,6 @@ NOT_ON_AMD = frozenset(("awq", "gptq", "int4", "int8", "nvfp4", "bitsandbytes"))
 every release read, v0.5.3 to v0.15.1 and latest (2026-11-28): AWQ, GPTQ, Marlin (GPTQ/AWQ/FP8/FP4), INT8 (W8A8),
 bitsandbytes; llm_compressor/int4: NVIDIA only. The code of 0.32.0 tries more (platforms/rocm.py, supported_quantization: awq
 and gptq by Triton), and people report slow or patched runs (vllm-project/vllm#11249, ROCm/aiter#900): nothing to promise."""
-_AMD_FP8 = re.compile(r"\b(Instinct|RX 9\d{3}\w?|R9700S?|9600D)\b", re.IGNORECASE)
-"""CDNA and RDNA 4: platforms/rocm.py, supports_fp8, is on_cdna() or on_rdna4() (vllm-project/vllm@83f591d7f694)."""
-
-
-def capability(device: Device) -> float | None:
-    """Return the CUDA compute capability by the name of a card, None if the name does not tell."""
-    return _capability(device.name)
-
-
-@lru_cache(maxsize=1024)
-def _capability(name: str) -> float | None:
-    return next((c for pattern, c in _CAPABILITY if re.search(pattern, name, re.IGNORECASE)), None)
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
@@ -127,6 +102,8 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
             return
     yield from _method(model, machine, settings)
     yield from _experts(model, settings)
+    if cache_bytes(model, settings) == 1 and (refusal := cache_refusal(model, machine)) is not None:
+        yield refusal
     if settings.gpus > max(1, len(machine.gpus)):
         yield say(
             "{asked} GPUs were requested; {name} has {has}.",
@@ -201,6 +178,6 @@ def _method_refusal(method: str, machine: Machine) -> Message | None:
 def _amd_refusal(method: str, gpu: Device) -> Message | None:
     if method in NOT_ON_AMD:
         return say("vLLM's table of supported hardware lists no AMD GPU for {method}.", method=method.upper())
-    if method == "fp8" and not _AMD_FP8.search(gpu.name):
+    if method == "fp8" and not AMD_FP8.search(gpu.name):
         return say("vLLM runs FP8 on AMD's Instinct and RDNA 4; {name} is neither.", name=gpu.name)
     return None

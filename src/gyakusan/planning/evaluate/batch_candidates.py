@@ -74,7 +74,7 @@ def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolArra
 def _cache_types(context: SweepContext, b: DeviceBatch) -> list[tuple[int, str]]:
     """Return the types of cache to try, with their places in the request's."""
     asked = list(enumerate(context.question.cache_types))
-    smaller = find_engine(b.name).SMALLER_CACHE if context.alone else ""
+    smaller = find_engine(b.name).SMALLER_CACHE.kind if context.alone else ""
     return asked if context.question.kv_types else [(n, kind) for n, kind in asked if not n or kind == smaller]
 
 

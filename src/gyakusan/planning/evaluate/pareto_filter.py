@@ -5,11 +5,12 @@ Arrays are (counts, contexts, rows) where nothing else is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.reasoning_modes import RatedRows
 from gyakusan.planning.evaluate.batch_speed import BatchSpeeds, BatchTiming
 from gyakusan.planning.evaluate.device_batch import FeasibleBatch, Places, SweepContext, take_last_axis
@@ -18,10 +19,6 @@ from gyakusan.planning.request.request import PlanRequest
 
 INFEASIBLE = -1.0
 """A speed below all others [tokens/s]."""
-CACHE_COST: Mapping[str, float] = {"Q8_0": 0.5}
-"""Type of the KV cache -> what a careful quality counts less with it, so that the usual cache stays where a smaller one gains
-little. Assumed: the least difference that the ranking sees. With Llama 3 8B the loss is about 0.03 points (KL divergence 0.00098,
-ggml-org/llama.cpp pull request 7412), but of long contexts and reasoning little is published. [points]"""
 
 
 def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
@@ -147,6 +144,7 @@ def _columns(
     """Return the columns of some candidates, each with a mode."""
     count, length, _ = places
     size, modes = len(rated.mode), context.modes
+    small = context.question.cache_types[f.kv] == "Q8_0"
     return CandidateColumns(
         offer=count,
         engine=np.full(size, f.batch.number),
@@ -164,7 +162,7 @@ def _columns(
         visible_tokens_per_s=speeds.tokens_per_s_low / modes.thinking[rated.mode],
         quality=rated.quality,
         error=rated.error,
-        quality_lower=rated.quality_lower - CACHE_COST.get(context.question.cache_types[f.kv], 0.0),
+        quality_lower=rated.quality_lower - (engine(f.batch.name).SMALLER_CACHE.loss if small else 0.0),
         price=np.full(size, np.inf),
         spare_users=f.spare_users(places),
         blocks_in_ram=np.broadcast_to(f.blocks_in_ram, f.fits.shape)[places],

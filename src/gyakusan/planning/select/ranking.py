@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.catalog.thinking import thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
@@ -138,6 +138,9 @@ def nearest_first(scores: RankingScores, places: IntArray) -> Iterator[IntArray]
 
 def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> Iterator[int]:
     """Yield candidates, the best for a role first. Ties: quality, then cheaper, then less memory, then the table's order."""
+    if role == "best" and bool(np.isnan(scores.cells.visible_tokens_per_s).all()):
+        # No pace is known, so that none is a reason to pass over a higher quality.
+        scores = structs.replace(scores, acceptable_speed=np.ones(len(scores.cells), np.bool_))
     for near in nearest_first(scores, scores.eligible):
         yield from _ranked(role, near, scores, request)
 
@@ -166,24 +169,42 @@ def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequ
 def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     """Return candidates so that of a model's files with equal points on one machine that with the least loss is first.
 
-    One that is MUCH_SLOWER than the fastest of them, slower than the task wants where the fastest is not, or without room
-    for one more user where the fastest has it, comes after.
+    One that is MUCH_SLOWER than the fastest of them, or without room for one more user where the fastest has it, comes after,
+    and among these again the least loss first: the fastest may turn out not to fit, and then it is no measure.
     ranked: by points and speed
     """
     cells = scores.cells
     speed = np.nan_to_num(cells.visible_tokens_per_s[ranked], nan=0.0)
     alike = (scores.model[ranked], cells.offer[ranked], cells.mode[ranked], np.round(cells.quality[ranked]))
     kinds = np.unique(np.stack(alike), axis=1, return_inverse=True)[1].reshape(-1)
-    fastest = np.full(kinds.max(initial=0) + 1, -1)
-    fastest[kinds[::-1]] = np.arange(len(ranked))[::-1]  # the first place of each kind
-    place = fastest[kinds]
-    wanted = scores.meets_target_speed[ranked]
-    slow = (MUCH_SLOWER * speed < speed[place]) | (wanted[place] & ~wanted)
     roomy = cells.spare_users[ranked] >= 1
     # With what a smaller cache counts for; rounded, as a sum of floats has no exact equals.
     kept = np.round((cells.quality_lower + cells.error)[ranked], 6)
-    loss = np.where(slow | (roomy[place] & ~roomy), np.inf, -kept)
-    return ranked[np.lexsort((np.arange(len(ranked)), loss, place))]
+    place, round_of, left = np.zeros(len(ranked), np.int64), np.zeros(len(ranked), np.int64), np.arange(len(ranked))
+    first = np.full(kinds.max(initial=0) + 1, -1)
+    first[kinds[::-1]] = left[::-1]  # kinds stand in the order of their fastest
+    place = first[kinds]
+    for number in range(len(ranked)):  # each round settles the fastest of every kind that is left
+        fastest = np.full(len(first), -1)
+        fastest[kinds[left][::-1]] = left[::-1]
+        near = fastest[kinds[left]]
+        after = (MUCH_SLOWER * speed[left] < speed[near]) | (roomy[near] & ~roomy[left])
+        round_of[left] = number
+        left = left[after]
+        if not len(left):
+            break
+    return ranked[np.lexsort((np.arange(len(ranked)), -kept, round_of, place))]
+
+
+def passed_over_for(scores: RankingScores, index: int) -> int | None:
+    """Return the fastest file like a candidate if a better one is passed over for it, see `_less_loss_first`; else None."""
+    cells, every = scores.cells, scores.eligible
+    speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
+    facts = (scores.model, cells.offer, cells.mode, np.round(cells.quality))
+    like = every[np.logical_and.reduce([fact[every] == fact[index] for fact in facts])]
+    fastest = int(like[np.argmax(speed[like])])
+    much = MUCH_SLOWER * speed[like] < speed[fastest]
+    return fastest if bool((much & (cells.quality[like] > cells.quality[index])).any()) else None
 
 
 def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: bool) -> IntArray:

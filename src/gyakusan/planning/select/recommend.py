@@ -23,7 +23,15 @@ from gyakusan.planning.select.exclusions import missed_models, select_models
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.pace_relaxations import keeps_pace, pace_relaxations
 from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
-from gyakusan.planning.select.ranking import MACHINE_ROLES, ROLES, RankingScores, Role, rank_candidates, ranked_for_role
+from gyakusan.planning.select.ranking import (
+    MACHINE_ROLES,
+    ROLES,
+    RankingScores,
+    Role,
+    passed_over_for,
+    rank_candidates,
+    ranked_for_role,
+)
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import Relaxation, find_relaxations
 from gyakusan.planning.select.shown_plans import shown_plans
@@ -136,13 +144,7 @@ def _plans_of_roles(
             continue
         if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        ranked = (
-            _of_another_family(request, result, scores, chosen)
-            if role == "other"
-            else ranked_for_role(role, scores, request)
-        )
-        fresh = _without_repetitions(result, scores, ranked, chosen)
-        index = first_confirmed(fresh, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
+        index = _first_of_role(request, result, scores, role, chosen, confirmed, surely=surely)
         if index is None or index in chosen:
             continue
         quality = np.round(result.cells.quality)
@@ -155,6 +157,43 @@ def _plans_of_roles(
         index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         chosen += [] if index is None else [index]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
+
+
+def _first_of_role(
+    request: PlanRequest,
+    result: SweepResult,
+    scores: RankingScores,
+    role: Role,
+    chosen: Sequence[int],
+    confirmed: dict[int, Plan | None],
+    *,
+    surely: bool,
+) -> int | None:
+    """Return the first candidate of a role that is confirmed.
+
+    A better file of the best model is passed over for a much faster one only if that one holds, too: else all are ranked anew.
+    confirmed: results so far, by candidate; new ones are added
+    """
+
+    def confirm(i: int) -> Plan | None:
+        return _confirmed(request, result, i, surely=surely)
+
+    if role != "best":
+        other = role == "other"
+        ranked = (
+            _of_another_family(request, result, scores, chosen) if other else ranked_for_role(role, scores, request)
+        )
+        return first_confirmed(_without_repetitions(result, scores, ranked, chosen), confirm, confirmed)
+    while True:
+        failed = [i for i, plan in confirmed.items() if plan is None]
+        left = structs.replace(scores, eligible=np.setdiff1d(scores.eligible, failed)) if failed else scores
+        fresh = _without_repetitions(result, left, ranked_for_role(role, left, request), chosen)
+        index = first_confirmed(fresh, confirm, confirmed)
+        faster = None if index is None else passed_over_for(left, index)
+        if faster is not None and faster not in confirmed:
+            confirmed[faster] = confirm(faster)
+        if index is None or sum(plan is None for plan in confirmed.values()) == len(failed):
+            return index
 
 
 def _without_repetitions(

@@ -80,7 +80,7 @@ def _smallest(answer: Recommendation, name: str, option: HardwareOption) -> tupl
         return None
     files = table.name[int(rows[np.argmin(table.stored[rows])])]
     load = Load(request.users, request.workload.context)
-    cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE or CACHE_TYPES[0]
+    cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE.kind or CACHE_TYPES[0]
     deployment = catalogue_deployment(name, files, grid.engines[0], option.machine, load, cache)
     ledger = exact_ledger(deployment)
     return None if deployment is None or ledger is None or ledger.fits else (deployment, files, cache)
