@@ -51,6 +51,12 @@ MISTAKES = {
     ("inspect", "a", "--zzz"): "There is no option --zzz. See `gyakusan inspect --help`.",
     ("inspect", "a", "--ubatch", "many"): ("--ubatch needs a whole number, not 'many'. See `gyakusan inspect --help`."),
     ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",
+    (
+        "plan",
+        "--budget",
+        "-100USD",
+    ): "--budget takes an amount above zero, not '-100USD'. Type for example --budget 100USD.",
+    ("plan", "--budget", "--users"): "The option --budget needs a value. See `gyakusan plan --help`.",
     ("inspect", "a", "--context"): "The option --context needs a value. See `gyakusan inspect --help`.",
     ("inspect", "a", "b"): "'b' is one argument too many. See `gyakusan inspect --help`.",
     ("plan", "—users", "5"): "'5' is one argument too many. Options begin with two hyphens: --users",

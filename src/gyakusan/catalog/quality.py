@@ -247,6 +247,10 @@ def native_width(model: str) -> float | None:
     return next((w for w in map(native_bits, names) if w is not None), None)
 
 
+SMALLEST_MEASURED = 4e9
+"""Weights of the smallest model that the law of quantisation was fitted to: quant_penalty.json, "assumed" [values]."""
+
+
 @cache
 def penalty_law() -> PenaltyLaw:
     """Return what quantisation costs, as quant_penalty.json has it."""

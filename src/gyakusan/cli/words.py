@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PARSER_TEXTS = ("Commands", "Arguments", "Parameters", "Display this message and exit.", "Display application version.")
 """What cyclopts itself writes."""
 
+MONEY = ("--budget", "--computer", "--price")
+"""Options that take an amount of money."""
 SYNONYMS = {"--lan": "--host", "--server": "--engine"}
 """Options of one command, and how another one calls the same."""
 HOSTS = {"serve": "--host 0.0.0.0", "export": "--host NAME"}
@@ -106,7 +108,7 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
             return say("There is no command {command}.", command=_short(name)), _or_near(name, _commands(error), mend)
         case MissingArgumentError(argument=argument) if argument is not None:
             if error.keyword or argument.field_info.is_keyword_only:
-                return say("The option {flag} needs a value.", flag=error.keyword or argument.name), mend
+                return _no_value(error.keyword or argument.name, error, mend)
             name = argument.name.lstrip("-").upper()
             return say("{flag} is missing.", flag=name), _or_list(name, chain, mend)
         case CoercionError():
@@ -115,6 +117,17 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
             return say("{word} is one argument too many.", word=quoted(_short(first))), _or_nodes(error, mend)
         case _:
             return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
+
+
+def _no_value(flag: str, error: CycloptsError, mend: Message) -> tuple[Message, Message]:
+    """An option without a value, or with an amount below zero, which the parser takes for an option."""
+    words = list(error.root_input_tokens or ())
+    after = words[words.index(flag) + 1 : words.index(flag) + 2] if flag in words else []
+    if flag in MONEY and after and after[0][:1] in _DASHES and not after[0].startswith("--"):
+        amount = after[0].lstrip(_DASHES)
+        said = say("{flag} takes an amount above zero, not {word}.", flag=flag, word=quoted(_short(after[0])))
+        return said, say("Type for example {flag} {amount}.", flag=flag, amount=_short(amount))
+    return say("The option {flag} needs a value.", flag=flag), mend
 
 
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\uff0d"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 
-from gyakusan.catalog.quality import penalty_law, penalty_sources
+from gyakusan.catalog.quality import SMALLEST_MEASURED, penalty_law, penalty_sources
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.core.machine import Machine
@@ -270,6 +270,8 @@ def quantization_cost(answer: Recommendation, plan: Plan) -> Iterator[Message]:
         widest=whole(table.name[widest]),
         sources=", ".join(penalty_sources()),
     )
+    if answer.grid.columns.models[table.model[mine]].parameters < SMALLEST_MEASURED:
+        yield say("the law was fitted to models of 4 billion weights and more: extrapolated here")
 
 
 def _cache_costs(plan: Plan) -> tuple[Message, ...]:
