@@ -320,6 +320,30 @@ def test_a_miss_that_nobody_asked_about_is_no_failure(capsys: pytest.CaptureFixt
     assert _answered(found, Output(), None, None) == 1
 
 
+def test_memory_alone_is_no_plan_that_was_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """The demo said "serves 1 person as planned: 14 tokens/s" and "All 5 figures lie inside" above one row, of memory."""
+    from gyakusan.cli.bench import _answered
+    from gyakusan.cli.options import Output
+    from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
+    from gyakusan.load_testing.workload import Shape, Step
+    from gyakusan.python.benching import Benched
+
+    step = StepResult(Step(Shape(64, 32), users=1), 8.0, 20, each=Figure(14.0))
+    memory = tuple(
+        Comparison("memory", label, 0, "B", 2e9, 1e9, 3e9, 2e9) for label in ("", "weights host", "kv_cache host")
+    )
+    speed = Comparison("decode", "", 1, "tokens/s", 14.0, 10.0, 20.0, 14.0)
+    for rows, planned, told in (
+        (memory, False, "Its memory lies inside what was predicted."),
+        ((*memory, speed), True, "All 2 figures lie inside what was predicted."),
+    ):
+        found = Benched(BenchResult("http://127.0.0.1:1/v1", "m", "2026-11-30T00:00:00Z", (step,), comparisons=rows))
+        _answered(found, Output(lang="en"), None, None, judged=False)
+        out = " ".join(capsys.readouterr().out.split())
+        assert ("as planned" in out) is planned
+        assert told in out
+
+
 def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """The table said 9.1 tokens/s each and 0.0 of all, green, and a chart drew the zero."""
     with serving(FakeChat(first=1.5, gap=0.01)) as fake:
@@ -327,7 +351,10 @@ def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert main(["bench", "show", "1", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "No answer ended within the time of a load: measure longer, gyakusan bench --seconds 10." in out
+    assert (
+        "No answer of 1 person, 2 people ended within the time of that load: measure longer, gyakusan bench --seconds 10."
+        in out
+    )
     assert " 0.0 " not in out
     kept = Store().read(1)
     report = bench_report(kept, bench_screen.screen(kept, fresh=False))

@@ -21,3 +21,11 @@ def test_a_pipe_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> 
     ]
     assert "\x1b" not in "".join(told)
     line.close()
+
+
+def test_how_long_it_takes_is_said_before_it_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    LiveLine("en", None, "30s").begin(2)
+    assert "2 loads of 30 s take 1 min or longer" in capsys.readouterr().err
+    LiveLine("en", 5, "30s").begin(2)
+    LiveLine("en", None, "30s").begin()
+    assert "take" not in capsys.readouterr().err

@@ -257,6 +257,17 @@ def test_the_readme_is_one_screen(name: str) -> None:
     assert "make test" in text
 
 
+PAGES = [f"docs/{language}/{page}.md" for language in ("en", "ja") for page in ("tutorial", "install")]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md", *PAGES])
+def test_what_is_installed_has_a_python_of_its_own(name: str) -> None:
+    """`pip install '.[serve,nvidia]'` replaced packages of the system's Python."""
+    lines = (ROOT / name).read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("pip install"))
+    assert lines[first - 1].startswith("python3 -m venv ~/gyakusan && . ~/gyakusan/bin/activate")
+
+
 def test_the_contract_page_names_every_field() -> None:
     page = (ROOT / "docs/en/json.md").read_text()
     command = 'inspect gpt-oss-20b --device "RTX 4090" --json'

@@ -47,7 +47,7 @@ COMMANDS = {
     "web": "Show the same answers as pages in a browser.",
     "mcp": "Answer an assistant's questions over the Model Context Protocol (stdin and stdout).",
     "catalog": "Show catalogue facts with their sources; add your own.",
-    "demo": "Try every step in two minutes with a small model.",
+    "demo": "Try every step in 2 to 5 minutes with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
     "config": "Keep defaults: device, currency, language, key file.",
     "completion": "Print a script with which a shell completes names.",

@@ -12,6 +12,7 @@ from gyakusan.cli.options import Output, Server, Where, Which, _, whole
 from gyakusan.cli.writing import draw, terminal, write_json
 
 if TYPE_CHECKING:
+    from gyakusan.load_testing.session import Bench
     from gyakusan.python.benching import Benched
 
 app = App(name="bench", help="Load a server and compare it with the prediction.", help_format="plaintext")
@@ -132,9 +133,14 @@ def bench(
     line = LiveLine(output.language, options.requests, str(options.seconds))
     with asked_to_end() as ending, closing(line):
         # what is wrong with the question is said before anything is said to be sent
-        found = measured(endpoint, options, settings, line.update, lambda _bench: line.begin())
+        found = measured(endpoint, options, settings, line.update, lambda b: line.begin(known_loads(b)))
     judged = planned.model is not None or planned.plan is not None
     return ending.code(_answered(found, output, html, csv, again=asked_again(), judged=judged))
+
+
+def known_loads(bench: Bench) -> int:
+    """Return how many loads a bench has, 0 where it adds people until a limit breaks."""
+    return 0 if bench.request.ramp else len(bench.request.steps)
 
 
 _LEFT_OUT = ("--users", "--rate", "--until", "--slo", "--depths", "--html", "--csv")

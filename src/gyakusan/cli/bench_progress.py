@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gyakusan.cli.writing import warn
-from gyakusan.message import Message, say
+from gyakusan.message import Message, duration, say
 from gyakusan.show.bench_line import progress
 from gyakusan.text import Language, tell
 
@@ -48,11 +48,20 @@ class LiveLine:
         else:
             warn(told)
 
-    def begin(self) -> None:
-        """Say that it begins, on a terminal and elsewhere: a slow server answers its first request after a minute."""
-        told = tell(
-            say("The first requests are sent; Ctrl-C ends the bench and keeps what was measured."), self._language
-        )
+    def begin(self, loads: int = 0) -> None:
+        """Say that it begins, on a terminal and elsewhere: a slow server answers its first request after a minute.
+
+        loads: that are known, 0 = how many there are shows only later
+        """
+        sentence = say("The first requests are sent; Ctrl-C ends the bench and keeps what was measured.")
+        if loads and self._limit is not None:
+            sentence = say(
+                "The first requests are sent; {loads} of {seconds} s take {time} or longer, as answers that have begun are "
+                "waited for. Ctrl-C ends the bench and keeps what was measured.",
+                loads=say("1 load") if loads == 1 else say("{n} loads", n=loads),
+                seconds=f"{self._limit:.3g}", time=duration(loads * self._limit),
+            )  # fmt: skip
+        told = tell(sentence, self._language)
         if self._on:
             self._draw(told)
         else:

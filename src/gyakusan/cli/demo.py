@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gyakusan.show.terminal import Terminal
     from gyakusan.text import Language
 
-app = App(name="demo", help="Try every step in two minutes with a small model.", help_format="plaintext")
+app = App(name="demo", help="Try every step in 2 to 5 minutes with a small model.", help_format="plaintext")
 
 USERS, CONTEXT = 4, 2048
 MOST = 8

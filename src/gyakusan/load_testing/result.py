@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gyakusan.load_testing.client import ClientCost
@@ -233,3 +234,14 @@ class BenchResult:
     def outside(self) -> int:
         """Figures that lie outside of what was predicted."""
         return sum(not c.inside for c in self.comparisons)
+
+
+MOST_MEMORY = 6
+"""Rows of memory that are shown where one is outside."""
+
+
+def compared_rows(rows: Sequence[Comparison]) -> list[Comparison]:
+    """Return the comparisons that are shown: of memory the sum and what differs, and all speeds."""
+    memory = [r for r in rows if r.quantity == "memory"]
+    wrong = [r for r in memory[1:] if not r.inside] if len(memory) > 1 else []
+    return [*memory[:1], *wrong[:MOST_MEMORY], *(r for r in rows if r.quantity != "memory")]

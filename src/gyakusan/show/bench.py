@@ -9,9 +9,9 @@ from pathlib import Path
 from gyakusan.doors.shell import shell_words
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
-from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
+from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult, compared_rows
 from gyakusan.load_testing.store import KeptBench
-from gyakusan.message import Message, duration, in_minutes, people, say
+from gyakusan.message import Listed, Message, duration, in_minutes, people, say
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -52,8 +52,6 @@ LIST_TEXTS = ("bench", "date", "model", "loads", "address")
 SAID_TEXTS = ("said (80 %)", "seen", "off by")
 SCATTERED = 0.15
 """Scatter of the requests from which on a note says so."""
-MOST_MEMORY = 6
-"""Rows of memory that are shown where one is outside."""
 
 
 def screen(
@@ -100,14 +98,15 @@ def _verdict(result: BenchResult) -> Verdict:
     sentences: list[Words] = [_limit_sentence(result)] if result.objectives and result.ramp else []
     if not sentences:
         sentences = [_speed_sentence(result, best)]
-    if result.comparisons:
-        inside, count = len(result.comparisons) - result.outside, len(result.comparisons)
-        if inside == count:
+    if shown := compared_rows(result.comparisons):
+        inside, count = sum(c.inside for c in shown), len(shown)
+        if inside == count == 1 and shown[0].quantity == "memory":
+            sentences.append(say("Its memory lies *inside* what was predicted."))
+        elif inside == count:
             sentences.append(say("All {count} figures lie *inside* what was predicted.", count=count))
         else:
-            sentences.append(
-                say("{inside} of {count} figures lie *inside* what was predicted.", inside=inside, count=count)
-            )
+            facts = {"inside": inside, "count": count}
+            sentences.append(say("{inside} of {count} figures lie *inside* what was predicted.", **facts))
     tone: Tone = "doubt" if result.outside or _late(result) else "fits"
     return Verdict(tuple(sentences), tone=tone)
 
@@ -115,15 +114,19 @@ def _verdict(result: BenchResult) -> Verdict:
 def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
     facts = {
         "name": _name(result),
-        "who": people(best.step.users)
-        if best.step.users
-        else say("{rate} requests/min", rate=short_words(60 * best.step.rate)),
+        "who": _load_words(best),
         "each": "?" if best.each is None else speed_words(best.each.value),
         "first": _time(_middle(best.ttft)),
     }
-    if result.comparisons and not result.outside:
+    if any(c.quantity != "memory" for c in result.comparisons) and not result.outside:  # memory alone is no speed
         return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first}.", **facts)
     return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)
+
+
+def _load_words(result: StepResult) -> Message:
+    """Return a load as people, or as its rate."""
+    step = result.step
+    return people(step.users) if step.users else say("{rate} requests/min", rate=short_words(60 * step.rate))
 
 
 def _limit_sentence(result: BenchResult) -> Message:
@@ -218,9 +221,7 @@ def _table(result: BenchResult) -> Table:
 
 def said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Text | Title]:
     """Yield the table of what was predicted and measured, and the likely causes of misses."""
-    memory = [r for r in rows if r.quantity == "memory"]
-    wrong = [r for r in memory[1:] if not r.inside] if len(memory) > 1 else []
-    shown = [*memory[:1], *wrong[:MOST_MEMORY], *(r for r in rows if r.quantity != "memory")]
+    shown = compared_rows(rows)
     columns = (
         Column(say("said and seen")),
         *(Column(Message(h), "number") for h in SAID_TEXTS),
@@ -287,8 +288,8 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     ours = result.source == "gyakusan"
     if late := _late(result):
         yield say(
-            "No answer ended within the time of a load: measure longer, gyakusan bench --seconds {longer}.",
-            longer=ramp.longer_seconds(late),
+            "No answer of {loads} ended within the time of that load: measure longer, gyakusan bench --seconds {longer}.",
+            loads=Listed(tuple(_load_words(s) for s in late)), longer=ramp.longer_seconds(late),
         )  # fmt: skip
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
         yield say("The server does not count tokens (no usage in its answers): speeds in tokens/s are not known.")
