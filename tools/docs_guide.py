@@ -37,6 +37,19 @@ HARDWARE = (
     ("Mac Studio M4 Max 64GB", "Mac Studio M4 Max 128GB"),
 )
 """The rows of the guide's table, each as devices of the catalogue: the smallest, the largest, and what stands between."""
+_CACHE = ("memory", "the-kv-cache-of-gpt-oss-20b", "gpt-oss-20b-のkvキャッシュ")
+_TWO = ("conclusions", "14b-to-27b-with-two-people", "14b27b-を2人で")
+_SHARED = ("conclusions", "70b-in-unified-memory", "共有メモリで-70b")
+PLACES = {
+    "files": ("memory", "weights", "重み"), "parts": ("memory", "the-four-parts", "4つの内訳"), "cache": _CACHE,
+    "weights": _CACHE, "starting": _CACHE, "growth": ("memory", "what-a-token-costs", "1トークンあたりのメモリ"),
+    "dense": ("memory", "14b-27b-and-70b", "14b27b70b"), "two-people": _TWO,
+    "largest": ("conclusions", "32b-on-32-gb", "32-gb-に-32b"), "parameters": _SHARED,
+    "cards": ("conclusions", "several-gpus", "複数-gpu"), "money": ("hardware", "", ""), "ultra": ("hardware", "", ""),
+    "shared": ("hardware", "", ""), "fastest": ("speed", "", ""), "only-14b": _TWO, "accuracy": _SHARED,
+    "servers": ("servers", "", ""),
+}  # fmt: skip
+"""Claim of the article -> page of the guide that works it through, with its heading in English and in Japanese."""
 USERS, CONTEXT = 2, 32768
 """The load that the guide draws its charts for. [people], [tokens for each]"""
 
@@ -52,16 +65,34 @@ class Tools(NamedTuple):
 
 
 def part(rest: str, language: str, tools: Tools) -> str:
-    """One table. rest: hardware, models, or fits with the names of devices. Raises ValueError for another one."""
+    """One table. rest: claims, hardware, models, or fits with the names of devices. Raises ValueError for another one."""
     name, *devices = shlex.split(rest)
-    made = {"hardware": _hardware, "models": _models, "fits": _fits}.get(name)
+    made = {"claims": _claims, "hardware": _hardware, "models": _models, "fits": _fits}.get(name)
     if made is None:
-        raise ValueError(f"the guide has no table {name!r}; there are hardware, models, fits")
+        raise ValueError(f"the guide has no table {name!r}; there are claims, hardware, models, fits")
     head, rows = made(language, tools.translated, devices)
     return tools.table([tools.translated(h, language) for h in head], rows)
 
 
 Made = tuple[Sequence[str], list[Sequence[str]]]
+
+
+def _claims(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
+    """Each claim of the article with its verdict, as the page of the article has them, and where it is worked through."""
+    from gyakusan.web.article.claims import CLAIMS, JUDGED_TEXTS
+
+    head = ("the article says", "verdict", "what we find", "worked through in")
+    rows: list[Sequence[str]] = []
+    for claim in CLAIMS:
+        page, anchor, japanese = PLACES[claim.name]
+        words = [w for w in claim.find().words if not w.template.endswith(":")]  # what leads to a table of the page
+        said = ("" if language == "ja" else " ").join(tell(line, language) for line in words)
+        where = f"{page}.md#{japanese if language == 'ja' else anchor}".removesuffix("#")
+        verdict = tell(JUDGED_TEXTS[claim.judged], language)
+        if claim.judged == "corrected":
+            verdict = f"**{verdict}**"
+        rows.append((tell(claim.said, language), verdict, said, f"[{texts(page, language)}]({where})"))
+    return head, rows
 
 
 def _hardware(language: str, _texts: Texts, _devices: Sequence[str]) -> Made:

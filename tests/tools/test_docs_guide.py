@@ -68,3 +68,24 @@ def test_japanese_heads(table: str) -> None:
 def test_an_unknown_table_is_named() -> None:
     with pytest.raises(ValueError, match="no table 'sums'"):
         docs.guide("sums", "en", "")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_claims_are_those_of_the_page(language: str) -> None:
+    """The page counted 18 claims and the guide listed 14, some with another verdict."""
+    from gyakusan.text import tell
+    from gyakusan.web.article.claims import CLAIMS, JUDGED_TEXTS
+
+    head, *rows = cells("claims", language)
+    assert len(head) == 4
+    assert [(row[0], row[1].strip("*")) for row in rows] == [
+        (tell(c.said, language), tell(JUDGED_TEXTS[c.judged], language)) for c in CLAIMS
+    ]
+    assert set(docs_guide.PLACES) == {c.name for c in CLAIMS}
+    index = (docs.ROOT / "docs" / language / "guide" / "index.md").read_text("utf-8")
+    for row in rows:
+        assert f"| {row[0]} | {row[1]} |" in index
+        page, _, anchor = row[3].partition("(")[2].rstrip(")").partition("#")
+        text = (docs.ROOT / "docs" / language / "guide" / page).read_text("utf-8")
+        heads = {re.sub(r"[^\w-]", "", h.casefold().replace(" ", "-")) for h in re.findall(r"(?m)^#+ (.*)$", text)}
+        assert not anchor or anchor in heads

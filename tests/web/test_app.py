@@ -152,7 +152,8 @@ def test_a_cell_of_the_map(opened: Any) -> None:
     assert tab.page.input_value("#f-users") == "1"
     assert "It fits." in tab.text("#verdict")
     tab.page.click("#map summary")
-    assert tab.page.locator("#map-table tbody tr").count() == 3
+    assert tab.page.locator("#map-table thead th").count() == 1 + 3, "a column for each type of cache"
+    assert tab.page.locator("#map-table tbody tr").count() == tab.page.locator("#map-svg rect[data-u='0']").count()
 
 
 def test_without_a_script(opened: Any) -> None:
@@ -346,13 +347,40 @@ CUT_CELLS = """
 """Cells of tables that nobody reaches on a narrow screen: cut, and in nothing that scrolls, takes the focus and has a name."""
 
 
+MOVED = """
+() => [...document.querySelectorAll('main *')].filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1
+  && ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(e).overflowX)
+  && !e.closest('.sr') && !['INPUT', 'SELECT'].includes(e.tagName))
+  .map(e => `${e.tagName} ${e.className} ${e.scrollWidth}/${e.clientWidth}: ${e.innerText.slice(0, 60)}`)
+"""
+"""Parts of a page that are wider than their place: read only by moving them sideways, or not at all."""
+PHONES, DESK = (360, 400), 1280
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_no_table_is_cut_on_a_phone(opened: Any, path: str) -> None:
-    for language in ("en-US", "ja-JP"):
-        tab = opened(path, width=360, language=language)
+@pytest.mark.parametrize("language", ["en-US", "ja-JP"])
+def test_nothing_is_moved_sideways(opened: Any, path: str, language: str) -> None:
+    """Rows of wide tables are cards on a phone, and commands wrap: answer, quality and price stood beyond the right edge."""
+    for width in (*PHONES, DESK):
+        tab = opened(path, width=width, language=language)
         tab.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= 360
+        assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= width
         assert tab.page.evaluate(CUT_CELLS) == []
+        assert tab.page.evaluate(MOVED) == [], width
+
+
+def test_each_figure_of_a_card_says_what_it_is(opened: Any) -> None:
+    """A row is a card without the head of its table: every cell but the number and the name says its own."""
+    tab = opened("/plan?device=RTX+4090", width=400)
+    tab.page.wait_for_selector(".cards td")
+    heads = tab.page.evaluate(
+        "[...document.querySelectorAll('.cards')[0].querySelectorAll('th')].map(h => h.textContent)"
+    )
+    row = "[...document.querySelectorAll('.cards')[0].querySelectorAll('tbody tr')[0].children]"
+    said = tab.page.evaluate(row + ".map(c => [c.dataset.head ?? '#', getComputedStyle(c, '::before').content])")
+    assert [name for name, _ in said] == heads
+    assert [shown for _, shown in said][:2] == ["none", "none"]
+    assert all(name in shown for name, shown in said[2:])
 
 
 HIDDEN_LINKS = """[...document.querySelectorAll('.top a')].filter(a => {

@@ -14,7 +14,7 @@ from gyakusan.engines import registry
 from gyakusan.message import Message
 from gyakusan.text import tell
 from gyakusan.units import GIB
-from gyakusan.web.article.claim import CARD, MACHINES, PAIR, SMALL_CARD, Claim, asked, compared
+from gyakusan.web.article.claim import BIG_CARD, CARD, MACHINES, PAIR, SMALL_CARD, Claim, asked, compared
 from gyakusan.web.article.claims import CLAIMS, verdict
 from gyakusan.web.article.hardware_claims import MAKES, SIZED
 from gyakusan.web.article.memory_claims import FULL
@@ -111,3 +111,26 @@ def test_which_servers_refuse_which_makes() -> None:
     }
     assert {d for e, d in refused if e.startswith("mlx")} == {"RTX 4090", "RX 7900 XTX"}
     assert {d for e, d in refused if e.startswith("vllm")} == {"Mac Studio M4 Max 128GB"}
+
+
+def test_a_bar_says_whose_memory_it_is(client: TestClient) -> None:
+    """The sentence speaks of 24 GB, and the bar was one of 32 GB without saying so."""
+    claim = next(c for c in CLAIMS if c.name == "dense")
+    heads = [tell(p.head, "en") for p in claim.find().pictures]
+    assert heads[0] == f"qwen2.5-14b, 65,536 tokens x 1, {CARD}"
+    usable = asked("qwen2.5-14b", 65536, 1, CARD).accounts[0].device.usable
+    drawn = claim.find().pictures[0].draw(lambda words: tell(words, "en"), 640)
+    assert f"{(usable or 0) / GIB:.2f}" in drawn
+    assert "31.39" not in drawn
+
+
+def test_a_table_does_not_mix_units_without_saying_both() -> None:
+    claim = next(c for c in CLAIMS if c.name == "cache")
+    table = claim.find().tables[0]
+    heads = [tell(c.head, "en") for c in table.columns]  # type: ignore[attr-defined]
+    assert heads[-2:] == ["KV cache (GB)", "KV cache (GiB)"]
+    for row in table.rows:  # type: ignore[attr-defined]
+        told = [tell(getattr(cell, "words", cell), "en") for cell in row]
+        context, users = int(told[0].replace(",", "")), int(told[1])
+        size = asked("gpt-oss-20b", context, users, BIG_CARD).of("kv_cache")
+        assert told[-2:] == [f"{size / 1e9:.2f}", f"{size / GIB:.2f}"]

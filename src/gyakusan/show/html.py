@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
@@ -11,6 +12,7 @@ from pathlib import Path
 from gyakusan.doors.files import packaged
 from gyakusan.doors.text import BLOCK, line
 from gyakusan.message import say
+from gyakusan.show.charts.drawing import extent
 from gyakusan.show.charts.style import stylesheet
 from gyakusan.show.tree import (
     FIXED,
@@ -33,6 +35,13 @@ from gyakusan.show.tree import (
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Nothing is fetched and no script runs, whatever the page holds."""
+PHONE = 240.0
+"""Tables that may take more room than this have rows that become cards on a narrow screen: nothing is read by moving a table
+sideways. [user units]"""
+PHRASE = 8
+"""Japanese letters that a browser may keep on one line."""
+GAP = 10.0
+"""Room between columns. [user units]"""
 NAMED = 4
 """Heads of columns that name a table."""
 PAGE_STYLE = """
@@ -117,15 +126,44 @@ def _told(told: Words | Command, tell: Tell) -> str:
 
 def _table(table: Table, tell: Tell) -> str:
     numbers = ["#"] if table.numbered and table.first else []
-    marks = ['class="n"' if c.kind == "number" else "" for c in table.columns]
-    heads = "".join(_head(_text(c.head, tell), m) for c, m in zip(table.columns, marks, strict=True))
+    named = [_text(c.head, tell) for c in table.columns]
+    cards = _room(table, tell) > PHONE
+    classes = ['class="n"' if c.kind == "number" else "" for c in table.columns]
+    heads = "".join(_head(h, m) for h, m in zip(named, classes, strict=True))
+    marks = [f'{m} data-head="{h}"' if cards and h else m for m, h in zip(classes, named, strict=True)]
     head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
     for number, row in enumerate(table.rows, table.first):
         rows.append(f"<tr>{_number(number, table.href) if numbers else ''}{_row(row, marks, tell)}</tr>")
-    drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
+    start = '<table class="cards">' if cards else "<table>"
+    drawn = f"{start}\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     told = f'<div class="scroll" tabindex="0" role="group" aria-label="{_name(table, tell)}">{drawn}</div>'
     return told + _notes(table, tell)
+
+
+def _room(table: Table, tell: Tell) -> float:
+    """Return about the least room that a table takes: figures keep their line, words break [user units]."""
+    cells = [[tell(c.head) for c in table.columns], *([_said(c, tell) for c in row] for row in table.rows)]
+    wide = [
+        max(
+            (_least(row[i], whole=bool(n) and c.kind == "number") for n, row in enumerate(cells) if i < len(row)),
+            default=0.0,
+        )
+        for i, c in enumerate(table.columns)
+    ]
+    return sum(wide) + GAP * len(wide) + (GAP * 2 if table.numbered and table.first else 0)
+
+
+def _least(words: str, *, whole: bool) -> float:
+    """Return the room of words on one line, or of the longest that a browser keeps together."""
+    kept = [words] if whole else re.findall(rf"[!-~±]+|[^!-~±\s]{{1,{PHRASE}}}", words)
+    return max(map(extent, kept), default=0.0)
+
+
+def _said(cell: Cell, tell: Tell) -> str:
+    """Return what a cell says."""
+    told = cell.words if isinstance(cell, Text) else "" if isinstance(cell, Bar | IntervalBar) else cell
+    return tell(told).replace(FIXED, " ")
 
 
 def _name(table: Table, tell: Tell) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
+from math import hypot
 from xml.etree import ElementTree
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from tests.show.charts.chart_checks import HOSTILE, SVG, check_inside, english
 
 from gyakusan.show.charts.drawing import extent
-from gyakusan.show.charts.frontier import LEAST, LINE, Spot, frontier
+from gyakusan.show.charts.frontier import LEAST, LINE, TOUCHING, Spot, frontier
 
 names = st.text(max_size=40) | st.sampled_from(HOSTILE)
 
@@ -64,6 +66,79 @@ def test_labels_do_not_meet(drawn: list[Spot]) -> None:
         assert b <= e + 0.05 or f <= a + 0.05 or d <= g + 0.05 or h <= c + 0.05
 
 
+def _numbers(root: ElementTree.Element) -> list[tuple[int, float, float]]:
+    """Return the numbers in circles with their places."""
+    texts = (t for t in root.iter(f"{SVG}text") if t.attrib.get("class") == "number")
+    return [(int("".join(t.itertext())), float(t.attrib["x"]), float(t.attrib["y"]) - 4) for t in texts]
+
+
+def _halos(root: ElementTree.Element) -> list[tuple[str, float, float, float, float]]:
+    """Return the labels with their boxes: left, top, right, bottom."""
+    found = []
+    for label in root.iter(f"{SVG}text"):
+        if label.attrib.get("class") == "strong halo":
+            words, x, y = "".join(label.itertext()), float(label.attrib["x"]), float(label.attrib["y"])
+            found.append((words, x, y + 4 - LINE, x + extent(words), y + 4))
+    return found
+
+
+PLACES = st.tuples(st.floats(0, 1e6), st.floats(30, 95), st.floats(0, 400))
+
+
+@given(st.lists(PLACES, min_size=1, max_size=4), st.sampled_from((300, 480, 1110)))
+def test_no_circle_hides_a_number(drawn: list[tuple[float, float, float]], width: int) -> None:
+    """Dot 3 was behind dot 1: circles that meet have their numbers beside them, in one label."""
+    picks = [spot("a", across, q, n, speed) for n, (across, q, speed) in enumerate(drawn, 1)]
+    root = ElementTree.fromstring(frontier(picks, "price", "quality", english, width))
+    order = [c.attrib for c in root.iter(f"{SVG}circle")]
+    circles = [(float(c["cx"]), float(c["cy"]), float(c["r"])) for c in order]
+    shown, seen = _numbers(root), []
+    for number, x, y in shown:
+        own = next(i for i in range(len(circles) - 1, -1, -1) if hypot(circles[i][0] - x, circles[i][1] - y) < 0.1)
+        assert [c for c in circles[own + 1 :] if hypot(c[0] - x, c[1] - y) < c[2]] == []
+        seen.append(number)
+    for words, *_ in _halos(root):
+        joint = re.match(r"\d(?:, \d)+", words)
+        seen += [int(n) for n in joint[0].split(", ")] if joint else []
+    assert sorted(seen) == list(range(1, len(drawn) + 1))
+
+
+def _apart(box: tuple[float, float, float, float], x: float, y: float) -> float:
+    left, top, right, bottom = box
+    return hypot(min(max(x, left), right) - x, min(max(y, top), bottom) - y)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(30, 95), st.floats(1, 400)), min_size=1, max_size=8))
+def test_a_label_stands_at_its_circle_or_a_line_leads_to_it(drawn: list[tuple[float, float, float]]) -> None:
+    """A label floated 250,000 yen beside its dot, with nothing between them."""
+    picks = [spot(f"plan{n:02d}", across, q, n, speed) for n, (across, q, speed) in enumerate(drawn, 1)]
+    root = check_inside(frontier(picks, "price", "quality", english, 1110), 1110)
+    circles = {}
+    for c in root.iter(f"{SVG}circle"):
+        title = "".join(c.find(f"{SVG}title").itertext())  # type: ignore[union-attr]
+        circles[title.partition(",")[0]] = tuple(float(c.attrib[k]) for k in ("cx", "cy", "r"))
+    lines = [re.findall(r"[\d.]+", p.attrib["d"]) for p in root.iter(f"{SVG}path") if p.attrib["class"] == "leader"]
+    ends = [tuple(map(float, line)) for line in lines]
+    for words, *box in _halos(root):
+        where = (box[0], box[1], box[2], box[3])
+        mine = [circles[name] for name in re.findall(r"plan\d\d", words)]
+        close = any(_apart(where, x, y) <= r + TOUCHING + 0.1 for x, y, r in mine)
+        led = any(
+            abs(hypot(a - x, b - y) - r) < 0.1 and _apart(where, c, d) < 0.1 for x, y, r in mine for a, b, c, d in ends
+        )
+        assert close or led, words
+
+
+def test_two_plans_at_one_place_share_a_label() -> None:
+    drawn = [spot("alpha", 100, 60, 1, 4.0), spot("beta", 102, 60, 3, 90.0), spot("gamma", 50, 80, 2)]
+    root = ElementTree.fromstring(frontier(drawn, "price", "quality", english, 880))
+    assert [number for number, *_ in _numbers(root)] == [2]
+    assert [words for words, *_ in _halos(root)] == ["1, 3 alpha, beta", "gamma"]
+    small, large = drawn[0], drawn[1]
+    titles = ["".join(c.itertext()) for c in root.iter(f"{SVG}circle") if c.attrib["class"] == "pick"]
+    assert titles.index(f"{large.name}, told") < titles.index(f"{small.name}, told"), "the smaller one is on top"
+
+
 def spot(
     name: str, across: float, quality: float, number: int = 0, speed: float | None = 100.0, href: str = ""
 ) -> Spot:
@@ -93,8 +168,8 @@ def test_names_on_wide_charts_and_numbers_everywhere() -> None:
         root = ElementTree.fromstring(frontier(drawn, "price", "quality", english, width))
         return ["".join(t.itertext()) for t in root.iter(f"{SVG}text") if "halo" in t.attrib.get("class", "")]
 
-    assert texts(880) == ["1 alpha", "2 beta", "gamma"]
-    assert texts(300) == ["1", "2"]
+    assert texts(880) == ["1, 2 alpha, beta", "gamma"]
+    assert texts(300) == ["1, 2"]
 
 
 def test_a_circle_may_be_a_link() -> None:

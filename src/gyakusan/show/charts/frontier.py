@@ -23,8 +23,10 @@ LINE = 16
 """Height of a label. [user units]"""
 CLEAR = 4.0
 """Room above and below the circles, so that none covers a figure of an axis. [points]"""
-CROWDED = 14.0
-"""Picks nearer than this hide each other's number. [user units]"""
+NUMBER = 7.0
+"""Half of the room of a number in its circle. [user units]"""
+TOUCHING = 6.0
+"""A label farther than this from its circle has a line to it. [user units]"""
 
 
 class Spot(Struct, frozen=True):
@@ -103,13 +105,17 @@ class _Box(Struct, frozen=True):
 def frontier(spots: Sequence[Spot], across: Words, up: Words, tell: Tell, width: float = WIDE) -> str:
     """Return the chart. across, up: what the axes are, with their units."""
     plot = _plot(spots, width)
-    picks = sorted((s for s in spots if s.number), key=lambda s: -s.number)
+    picks = sorted((s for s in spots if s.number), key=lambda s: (-plot.radius(s), -s.number))
     rest = sorted((s for s in spots if not s.number), key=lambda s: -plot.radius(s))
+    labels = list(_labels(_groups(picks, plot), plot, tell))
+    joint = {p.number for group, _ in labels if len(group) > 1 for p in group}
     parts = [*_axes(plot, across, up, tell)]
     parts += [_linked(s, _rest(s, plot, tell), tell) for s in rest]
-    parts += [_linked(s, _pick(s, plot, tell), tell) for s in picks]
-    parts += _labels(picks[::-1], plot, tell)
-    said = Listed(tuple(say("{number}: {plan}", number=s.number, plan=s.words) for s in picks[::-1]))
+    parts += [_error(s, plot) for s in picks]  # below all circles: none crosses a number
+    parts += [_linked(s, _pick(s, plot, tell, numbered=s.number not in joint), tell) for s in picks]
+    parts += [part for _, drawn in labels for part in drawn]
+    picks = sorted(picks, key=lambda s: s.number)
+    said = Listed(tuple(say("{number}: {plan}", number=s.number, plan=s.words) for s in picks))
     label = told(say("{up}, {across}: {plans}", up=up, across=across, plans=said), tell, 4_000)
     role = "group" if any(_address(s) for s in spots) else "img"
     return frame(label, width, plot.height, parts, role=role, kind="frontier")
@@ -150,12 +156,17 @@ def _rest(spot: Spot, plot: _Plot, tell: Tell) -> str:
     return _circle(spot, plot, "rest", tell)
 
 
-def _pick(spot: Spot, plot: _Plot, tell: Tell) -> str:
-    """Return a numbered circle over the error of its quality."""
+def _error(spot: Spot, plot: _Plot) -> str:
     x = at(plot.x(spot.across))
-    bar = path(f"M{x} {at(plot.y(spot.quality - spot.error))}L{x} {at(plot.y(spot.quality + spot.error))}", "error")
-    number = text(plot.x(spot.across), plot.y(spot.quality) + 4, str(spot.number), "number", "middle")
-    return bar + _circle(spot, plot, "pick", tell) + number
+    return path(f"M{x} {at(plot.y(spot.quality - spot.error))}L{x} {at(plot.y(spot.quality + spot.error))}", "error")
+
+
+def _pick(spot: Spot, plot: _Plot, tell: Tell, *, numbered: bool) -> str:
+    """Return a circle with its number, which stands beside it where circles meet."""
+    number = (
+        text(plot.x(spot.across), plot.y(spot.quality) + 4, str(spot.number), "number", "middle") if numbered else ""
+    )
+    return _circle(spot, plot, "pick", tell) + number
 
 
 def _circle(spot: Spot, plot: _Plot, kind: str, tell: Tell) -> str:
@@ -179,22 +190,51 @@ def _address(spot: Spot) -> str:
     return href if ours or href.startswith(("http://", "https://")) else ""
 
 
-def _labels(picks: Sequence[Spot], plot: _Plot, tell: Tell) -> Iterator[str]:
-    """Yield the names of the picks, each at the first place that is free; a name without one is left out."""
-    taken = [_around(p, plot) for p in picks]
-    for pick in picks:
-        hidden = any(_near(pick, p, plot) for p in picks if p is not pick)
-        name = told(pick.name, tell) if plot.width >= NAMED else ""
-        words = cut(f"{pick.number} {name}".rstrip() if hidden else name, plot.width / 4)
-        box = next((b for b in _places(words, pick, plot) if not any(b.meets(t) for t in taken)), None)
-        if words and box is not None:
-            taken.append(box)
-            yield text(box.left, box.bottom - 4, words, "strong halo")
+def _groups(picks: Sequence[Spot], plot: _Plot) -> list[list[Spot]]:
+    """Return the picks in groups whose circles hide each other's number; most stand alone. Numbers go up in each."""
+    groups: list[list[Spot]] = []
+    for pick in sorted(picks, key=lambda p: p.number):
+        near = [g for g in groups if any(_hides(pick, p, plot) for p in g)]
+        groups = [*(g for g in groups if g not in near), [*(p for g in near for p in g), pick]]
+    return sorted((sorted(g, key=lambda p: p.number) for g in groups), key=lambda g: g[0].number)
 
 
-def _near(one: Spot, other: Spot, plot: _Plot) -> bool:
+def _hides(one: Spot, other: Spot, plot: _Plot) -> bool:
+    """Return True where the smaller of two circles, which is drawn later, would cover the number of the larger one."""
     aside = plot.x(one.across) - plot.x(other.across)
-    return hypot(aside, plot.y(one.quality) - plot.y(other.quality)) < CROWDED
+    apart = hypot(aside, plot.y(one.quality) - plot.y(other.quality))
+    return apart < min(plot.radius(one), plot.radius(other)) + NUMBER
+
+
+def _labels(groups: Sequence[Sequence[Spot]], plot: _Plot, tell: Tell) -> Iterator[tuple[Sequence[Spot], list[str]]]:
+    """Yield the label of each group with a line to it where it stands apart: names, and numbers of circles that meet.
+
+    A group without a free place has none.
+    """
+    taken = [_around(p, plot) for g in groups for p in g]
+    for group in sorted(groups, key=lambda g: (len(g) == 1, g[0].number)):  # numbers first: they have no other place
+        names = list(dict.fromkeys(told(p.name, tell) for p in group)) if plot.width >= NAMED else []
+        numbers = ", ".join(str(p.number) for p in group) if len(group) > 1 else ""
+        words = cut(" ".join(filter(None, (numbers, ", ".join(names)))), plot.width / 4)
+        if not words or (numbers and not words.startswith(numbers)):
+            continue
+        places = ((b, p) for p in group for b in _places(words, p, plot))
+        found = next(((b, p) for b, p in places if not any(b.meets(t) for t in taken)), None)
+        if found is not None:
+            box, spot = found
+            taken.append(box)
+            yield group, [*_leader(box, spot, plot), text(box.left, box.bottom - 4, words, "strong halo")]
+
+
+def _leader(box: _Box, spot: Spot, plot: _Plot) -> Iterator[str]:
+    """Yield a line from a circle to its label, where another thing could stand between them."""
+    x, y, r = plot.x(spot.across), plot.y(spot.quality), plot.radius(spot)
+    to_x, to_y = min(max(x, box.left), box.right), min(max(y, box.top), box.bottom)
+    apart = hypot(to_x - x, to_y - y)
+    if apart > r + TOUCHING:
+        yield path(
+            f"M{at(x + (to_x - x) * r / apart)} {at(y + (to_y - y) * r / apart)}L{at(to_x)} {at(to_y)}", "leader"
+        )
 
 
 def _around(spot: Spot, plot: _Plot) -> _Box:

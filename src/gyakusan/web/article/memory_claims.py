@@ -15,9 +15,10 @@ SIZES = (("qwen2.5-14b", 9.0), ("qwen2.5-32b", 20.0), ("qwen2.5-72b", 48.0))
 CACHES = ((131072, 1, 48), (131072, 2, 96), (65536, 1, 24), (65536, 2, 48))
 """Context, people, and the KV cache of gpt-oss-20b in the article [tokens], [people], [GB]."""
 DRAWN = (
-    ("qwen2.5-14b", 65536, 1), ("qwen2.5-14b", 32768, 2), ("gemma3-27b", 32768, 2), ("llama3.3-70b", 32768, 2),
+    ("qwen2.5-14b", 65536, 1, CARD), ("qwen2.5-14b", 32768, 2, CARD), ("gemma3-27b", 32768, 2, CARD),
+    ("llama3.3-70b", 32768, 2, BIG_CARD),
 )  # fmt: skip
-"""What the article's figures 4 to 7 draw: a model of each size, context and people."""
+"""What the article's figures 4 to 7 draw: a model of each size, context, people, and the card of the bar."""
 FULL = 131072
 """The longest context of gpt-oss-20b [tokens]."""
 PAIRED = 32768
@@ -29,8 +30,12 @@ def files() -> Found:
     sizes = [(name, asked(name, 4096, 1, "RTX 5090").model.bytes / 1e9, said) for name, said in SIZES]
     rows = tuple((name, f"{said:.1f}", f"{size:.1f}") for name, size, said in sizes)
     holds = all(abs(size / said - 1) < 0.02 for _, size, said in sizes)
-    words = say("A file is not parameters times bits: rows that are no multiple of 256 are stored in a wider type.")
-    return Found((words,), holds, (named(rows, say("model"), say("article (GB)"), say("file (GB)")),))
+    sizes_told = {f"size{n}": f"{size:.1f}" for n, (_, size, _) in enumerate(sizes)}
+    words = (
+        say("Here they have {size0}, {size1} and {size2} GB.", **sizes_told),
+        say("A file is not parameters times bits: rows that are no multiple of 256 are stored in a wider type."),
+    )
+    return Found(words, holds, (named(rows, say("model"), say("article (GB)"), say("file (GB)")),))
 
 
 def parts() -> Found:
@@ -46,12 +51,14 @@ def parts() -> Found:
 def cache() -> Found:
     """Return the KV cache of gpt-oss-20b beside the article's."""
     sizes = [(c, u, said, asked("gpt-oss-20b", c, u, BIG_CARD).of("kv_cache") / GIB) for c, u, said in CACHES]
-    rows = tuple((f"{c:,}", str(u), str(said), f"{size:.2f}") for c, u, said, size in sizes)
+    rows = tuple((f"{c:,}", str(u), str(said), f"{size * GIB / 1e9:.2f}", f"{size:.2f}") for c, u, said, size in sizes)
+    one, two = (size for c, _, _, size in sizes if c == FULL)
     words = (
+        say("It takes {one} GiB, and {two} GiB for two.", one=f"{one:.2f}", two=f"{two:.2f}"),
         say("Eight query heads share one key and value, and every second layer keeps the last 128 tokens only."),
         say("Whoever counts 64 heads in all 24 layers finds 48 GiB."),
     )
-    table = named(rows, say("context"), say("people"), say("article (GB)"), say("KV cache (GiB)"))
+    table = named(rows, say("context"), say("people"), say("article (GB)"), say("KV cache (GB)"), say("KV cache (GiB)"))
     picture = memory_pictures(asked("gpt-oss-20b", FULL, 2, BIG_CARD))[:1]
     return Found(words, all(said > 15 * size for *_, said, size in sizes), (table,), picture)
 
@@ -101,22 +108,21 @@ def _token(name: str) -> float:
 
 def dense() -> Found:
     """Return the article's figures 4 to 7."""
-    found = [asked(m, c, u, BIG_CARD) for m, c, u in DRAWN]
+    found = [asked(*drawn) for drawn in DRAWN]
     first = float(found[0].accounts[0].total) / GIB
     words = (
         say("{total} GiB on the card, so that it fits 24 GB.", total=f"{first:.1f}"),
         say("Three captions of the article say 14b; their files are named 27b and 70b, and are drawn so here."),
     )
     pictures = tuple(
-        Picture(_asked(m, c, u), p.draw)
-        for (m, c, u), f in zip(DRAWN, found, strict=True)
-        for p in memory_pictures(f)[:1]
+        Picture(_asked(*drawn), p.draw) for drawn, f in zip(DRAWN, found, strict=True) for p in memory_pictures(f)[:1]
     )
-    return Found(words, asked("qwen2.5-14b", 65536, 1, CARD).fits and 19 < first < 22, (), pictures)
+    return Found(words, found[0].fits and 19 < first < 22, (), pictures)
 
 
-def _asked(model: str, context: int, users: int) -> Message:
-    return say("{model}, {context} tokens x {users}", model=model, context=f"{context:,}", users=users)
+def _asked(model: str, context: int, users: int, device: str) -> Message:
+    facts = {"model": model, "context": f"{context:,}", "users": users, "device": device}
+    return say("{model}, {context} tokens x {users}, {device}", **facts)
 
 
 def two_people() -> Found:
@@ -126,11 +132,12 @@ def two_people() -> Found:
         for name in ("qwen2.5-14b", "gemma3-27b", "gpt-oss-20b", "gemma4-26b-a4b", "qwen3.6-35b-a3b")
     )
     heads = tuple(say("{load}", load=Listed((say(d), people(n)))) for d in (CARD, BIG_CARD) for n in (1, 2, 4))
-    words = say(
-        "Right for the models of that time; the last three rows go much further. The most tokens for each person:"
+    words = (
+        say("Right for the models of that time; newer ones go much further."),
+        say("The most tokens for each person, with newer models in the last three rows:"),
     )
     holds = longest("gemma3-27b", 2, CARD) > PAIRED and longest("qwen2.5-14b", 2, CARD) > PAIRED
-    return Found((words,), holds, (named(rows, say("model"), *heads),))
+    return Found(words, holds, (named(rows, say("model"), *heads),))
 
 
 def _length(name: str, users: int, device: str) -> str:

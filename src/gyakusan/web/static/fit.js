@@ -200,8 +200,9 @@ function moveMarker() {
 function table() {
   const grid = $("map-table"), row = (head, cells, tag) => { const tr = document.createElement("tr"), th = document.createElement("th"); th.scope = tag === "th" ? "col" : "row"; th.textContent = head; tr.append(th, ...cells.map((text) => { const cell = document.createElement(tag); if (tag === "th") cell.scope = "col"; cell.className = "n"; cell.textContent = text; return cell; })); return tr; };
   const caption = grid.caption, head = document.createElement("thead"), body = document.createElement("tbody");
-  head.append(row("", map.contexts.map(short), "th"));
-  for (const l of map.layers) body.append(row(l.cache, most(l).map((u) => (u < 0 ? "0" : String(map.users[u]))), "td"));
+  const found = map.layers.map(most); // a row for each context: it needs no more room than a telephone has
+  head.append(row("", map.layers.map((l) => l.cache), "th"));
+  map.contexts.forEach((n, c) => body.append(row(short(n), found.map((top) => (top[c] < 0 ? "0" : String(map.users[top[c]]))), "td")));
   grid.replaceChildren(caption, head, body);
 }
 
