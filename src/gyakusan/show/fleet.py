@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, people, say, typed_duration
 from gyakusan.planning.candidates.hardware import outlet_watts
+from gyakusan.planning.fleet.labels import shown_figures
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer, left_out
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import sold_used_only
+from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
 from gyakusan.show.answer import answer_screen, no_answer
 from gyakusan.show.plan_notes import price_note
@@ -227,6 +229,8 @@ def _kilowatts(watts: float) -> str:
 def _note(answer: FleetAnswer, plan: FleetPlan) -> Note:
     prefer = answer.request.plan_request.prefer
     texts = ROLE_TEXTS | {"balanced": PREFERRED_TEXTS[prefer]}
+    if shown_figures(plan).speed < max(shown_figures(p).speed for p in answer.plans):
+        texts["fastest"] = "fastest answers"
     return Note(
         say("{labels}", labels=Listed(tuple(Message(texts[r]) for r in plan.roles))), tuple(_items(answer, plan))
     )
@@ -294,6 +298,7 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
     """Yield what stands before the replicas, and what the answer rests on."""
     if (prices := price_note([p.plan.offer for p in answer.plans])) is not None:
         yield prices
+    yield from _scope(answer)
     yield from _keys(answer)
     if any(p.replicas > 1 for p in answer.plans):
         yield say("In front: a balancer by fewest open requests, with sticky conversations.")
@@ -304,6 +309,20 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
         )
     if not all(p.commands for p in answer.plans):
         yield address_missing()
+
+
+def _scope(answer: FleetAnswer) -> Iterator[Message]:
+    """Yield of which fleets the labels are true."""
+    roles = {r for p in answer.plans for r in p.roles}
+    if (
+        answer.request.plan_request.model is None
+        and roles & {"fastest", "cheapest", "fewest"}
+        and len(answer.plans) > 1
+    ):
+        yield say(
+            "Fastest, cheapest, fewest: low end of quality at most {n} points below the best at the wanted speed.",
+            n=f"{CHEAPEST_WITHIN_POINTS:g}",
+        )
 
 
 def _keys(answer: FleetAnswer) -> Iterator[Message]:

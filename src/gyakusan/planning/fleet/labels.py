@@ -78,7 +78,7 @@ def shown_fleets(plans: Sequence[FleetPlan], on_target: Callable[[FleetPlan], bo
     labels[first].append("balanced")
     for label, best in (
         ("best", max(order, key=lambda i: figures[i].quality)),
-        ("fastest", max(order, key=lambda i: figures[i].speed)),
+        ("fastest", max(order, key=lambda i: (figures[i].answer, figures[i].speed))),
         ("cheapest", min(order, key=lambda i: figures[i].price)),
         ("fewest", min(order, key=lambda i: figures[i].machines)),
         ("survives", min((i for i in order if _survives(plans[i])), key=lambda i: figures[i].price, default=None)),

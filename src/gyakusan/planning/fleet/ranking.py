@@ -6,7 +6,7 @@ What a fleet is called in the answer is decided by the figures that are shown (p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite, log2
+from math import inf, isfinite, log2
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,6 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.ranking import (
     CHEAPEST_WITHIN_POINTS,
     GOOD_WITHIN_POINTS,
-    TIE_POINTS,
     WEIGHTS,
     RankingScores,
     nearest_first,
@@ -29,12 +28,12 @@ Role = Literal["balanced", "best", "fastest", "cheapest", "fewest"]
 ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "fewest")
 WITHIN_POINTS = {
     "balanced": GOOD_WITHIN_POINTS,
-    "best": TIE_POINTS,
-    "fastest": GOOD_WITHIN_POINTS,
+    "best": inf,
+    "fastest": CHEAPEST_WITHIN_POINTS,
     "cheapest": CHEAPEST_WITHIN_POINTS,
-    "fewest": GOOD_WITHIN_POINTS,
+    "fewest": CHEAPEST_WITHIN_POINTS,
 }
-"""How far below the best quality a fleet of each role may be. [points]"""
+"""How far below the best quality a fleet of each role may be; a label is true of all fleets of its scope. [points]"""
 DEAREST = 10.0
 """A fleet that costs more than this many times the recommended one is no answer to the same question."""
 SLOWER_ROLES = ("best",)
@@ -91,10 +90,10 @@ def _ranked(
     top = float(np.max(cells.quality_lower[acceptable if role in SLOWER_ROLES else on_target]))
     pool = acceptable if role in SLOWER_ROLES else on_target
     pool = pool[cells.quality_lower[pool] >= top - WITHIN_POINTS[role]]
-    speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
+    speed = np.nan_to_num(cells.expected_visible_tokens_per_s, nan=0.0)
     sort_by: dict[Role, FloatArray | IntArray] = {
         "balanced": -scores.utility,
-        "best": cells.price,
+        "best": -np.round(cells.quality),  # the points that are shown: a wider error is no reason to hide a model
         "fastest": -speed,
         "cheapest": cells.price,
         "fewest": machines,
@@ -120,8 +119,8 @@ def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> F
     price = _prices(plans)
     keys: dict[Role, Callable[[FleetPlan], tuple[float, ...]]] = {
         "balanced": lambda p: (-_utility(p, request, price(p)),),
-        "best": lambda p: (price(p),),
-        "fastest": lambda p: (-p.visible_tokens_per_s, price(p)),
+        "best": lambda p: (-round(float(p.plan.score.value)), price(p)),
+        "fastest": lambda p: (-p.answer_speed, price(p)),
         "cheapest": lambda p: (price(p),),
         "fewest": lambda p: (p.machines, -_utility(p, request, price(p))),
     }

@@ -119,7 +119,8 @@ def _promising(
         for index in islice(ranked_for_role(role, scores, candidates.replicas, plan_request), MAX_TRIES):
             if index not in confirmed:
                 confirmed[index] = _confirmed(request, candidates, index, exchange, surely=surely)
-            found += confirmed[index] is not None
+            plan = confirmed[index]  # its exact speed may miss what the sweep's figure keeps
+            found += plan is not None and plan.answer_speed >= slowest_answer(plan_request)
             if found == TRIED:
                 break
     return [p for p in confirmed.values() if p is not None]
