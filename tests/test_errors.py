@@ -44,6 +44,7 @@ def test_a_name_of_any_length_is_quick_and_short() -> None:
 
 def test_chance_is_no_likeness_where_names_are_short() -> None:
     known = ("m1max32", "rtx4090")
+    assert did_you_mean("nope", ["nimo", "rtx4090"]) == [], "half alike is by chance"
     assert did_you_mean("31mx", known) == ["m1max32"]
     assert did_you_mean("31mx", known, begun=True) == []
     assert did_you_mean("etx4090", known, begun=True) == ["rtx4090"]

@@ -135,7 +135,7 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 5, *, begun: bool = F
     asked = name.casefold()[:_ASKED]
     table = {k[:_ASKED].casefold(): k for k in islice(known, _KNOWN)}
     inside = sorted((k for k in table if asked and asked in k), key=len)
-    close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
+    close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.51)  # half alike is by chance
     if begun:
         sure = difflib.get_close_matches(asked, close, n=n, cutoff=_SURELY)
         close = [k for k in close if k[:1] == asked[:1] or k in sure]

@@ -145,8 +145,13 @@ def test_a_plan_of_vllm_on_amds_cards_says_how_it_is_installed(capsys: pytest.Ca
     told = capsys.readouterr().out
     assert "Install   uv venv --python 3.12 --managed-python vllm" in told
     assert "uv pip install --python vllm vllm --extra-index-url https://wheels.vllm.ai/rocm/" in " ".join(told.split())
+    assert "port 8000" in told
+    assert "gyakusan serve listens on port 8080 in its place (--port)" in told, "the command and serve differ"
     assert main([*words[:3], "RTX 4090", "--engine", "llama.cpp", *words[6:]]) == 0
-    assert "Install" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Install" not in told
+    assert "port 8080" in told
+    assert "in its place" not in told
 
 
 def test_the_law_is_said_to_be_extrapolated_below_the_smallest_model_that_was_measured() -> None:

@@ -112,12 +112,8 @@ def _verdict(result: BenchResult) -> Verdict:
 
 
 def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
-    facts = {
-        "name": _name(result),
-        "who": _load_words(best),
-        "each": "?" if best.each is None else speed_words(best.each.value),
-        "first": _time(_middle(best.ttft)),
-    }
+    each = "?" if best.each is None else speed_words(best.each.value)
+    facts = {"name": _name(result), "who": _load_words(best), "each": each, "first": _time(_middle(best.ttft))}
     if any(c.quantity != "memory" for c in result.comparisons) and not result.outside:  # memory alone is no speed
         return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first}.", **facts)
     return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)

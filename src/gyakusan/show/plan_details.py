@@ -11,6 +11,7 @@ from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.core.machine import Machine
 from gyakusan.doors.shell import shell_words
+from gyakusan.engines.front_line import FRONT_PORT
 from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
@@ -109,7 +110,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
-        yield Fact(say("Network"), (_network(server, int(plan.ledger.load.users)),))
+        yield Fact(say("Network"), tuple(_networks(server, int(plan.ledger.load.users))))
     if words := inspect_words(answer.request, plan):
         yield Fact(say("Check"), (Command(shell_words(words)),))
 
@@ -278,6 +279,13 @@ def _cache_costs(plan: Plan) -> tuple[Message, ...]:
     """Return what is published of a cache of 8 bits."""
     deployment = plan.deployment
     return deployment.rules.SMALLER_CACHE.costs(deployment.model, deployment.machine) if plan.small_cache else ()
+
+
+def _networks(server: Service, users: int) -> Iterator[Message]:
+    """Yield who reaches the command above, then the port of `gyakusan serve` where that is another one."""
+    yield _network(server, users)
+    if server.port != FRONT_PORT:
+        yield say("gyakusan serve listens on port {port} in its place (--port)", port=FRONT_PORT)
 
 
 def _network(server: Service, users: int) -> Message:

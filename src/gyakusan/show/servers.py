@@ -109,7 +109,9 @@ def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
 
 def _described(entry: RunningServer) -> Message:
     told = {"model": entry.model or "?", "users": people(entry.users), "context": f"{entry.context:,}"}
-    if not entry.quantization:
+    if not entry.quantization or told["model"].casefold().endswith(
+        entry.quantization.casefold()
+    ):  # a file's name says it
         return say("{model} for {users} x {context} tokens", **told)
     return say("{model} {quantization} for {users} x {context} tokens", quantization=entry.quantization, **told)
 
