@@ -181,3 +181,20 @@ def test_a_notebook_shows_the_answer(answers: dict[str, Answer], monkeypatch: py
     selectors = [s.strip() for rule in re.findall(r"([^{}]+)\{", plain) for s in rule.split(",")]
     assert selectors
     assert [s for s in selectors if ".gyakusan" not in s] == []
+
+
+def test_rows_of_wide_tables_are_cards_whose_cells_say_their_heads() -> None:
+    from gyakusan.show.html import body
+    from gyakusan.show.tree import Column, Table
+    from gyakusan.text import tell
+
+    def drawn(columns: int) -> str:
+        heads = tuple(Column(f"head of column {n}", "number") for n in range(columns - 2))
+        table = Table((Column("name"), Column("", "number"), *heads), (("a", "7", *["123,456.78"] * (columns - 2)),))
+        return body((table,), (), lambda words: tell(words, "en"))
+
+    assert "data-head" not in drawn(3)
+    wide = drawn(8)
+    assert '<table class="cards">' in wide
+    assert wide.count("data-head") == 8
+    assert '<td class="n" data-head="name">7</td>' in wide, "a figure below no head is what the table is of"

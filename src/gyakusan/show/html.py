@@ -130,7 +130,8 @@ def _table(table: Table, tell: Tell) -> str:
     cards = _room(table, tell) > PHONE
     classes = ['class="n"' if c.kind == "number" else "" for c in table.columns]
     heads = "".join(_head(h, m) for h, m in zip(named, classes, strict=True))
-    marks = [f'{m} data-head="{h}"' if cards and h else m for m, h in zip(classes, named, strict=True)]
+    of_all = [h or (named[0] if c.kind == "number" else "") for c, h in zip(table.columns, named, strict=True)]
+    marks = [f'{m} data-head="{h}"' if cards and h else m for m, h in zip(classes, of_all, strict=True)]
     head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
     for number, row in enumerate(table.rows, table.first):

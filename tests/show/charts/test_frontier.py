@@ -57,11 +57,7 @@ def test_nothing_is_outside(drawn: list[Spot], axis: str, width: int) -> None:
 @given(spots())
 def test_labels_do_not_meet(drawn: list[Spot]) -> None:
     root = ElementTree.fromstring(frontier(drawn, "price", "quality", english, 1110))
-    boxes = []
-    for label in root.iter(f"{SVG}text"):
-        if label.attrib.get("class") == "strong halo":
-            x, y = float(label.attrib["x"]), float(label.attrib["y"])
-            boxes.append((x, x + extent("".join(label.itertext())), y + 4 - LINE, y + 4))
+    boxes = [(left, right, top, bottom) for _, left, top, right, bottom in _halos(root)]
     for (a, b, c, d), (e, f, g, h) in combinations(boxes, 2):
         assert b <= e + 0.05 or f <= a + 0.05 or d <= g + 0.05 or h <= c + 0.05
 
@@ -78,7 +74,9 @@ def _halos(root: ElementTree.Element) -> list[tuple[str, float, float, float, fl
     for label in root.iter(f"{SVG}text"):
         if label.attrib.get("class") == "strong halo":
             words, x, y = "".join(label.itertext()), float(label.attrib["x"]), float(label.attrib["y"])
-            found.append((words, x, y + 4 - LINE, x + extent(words), y + 4))
+            room = extent(words)
+            left = x - {"start": 0.0, "middle": room / 2, "end": room}[label.attrib.get("text-anchor", "start")]
+            found.append((words, left, y + 4 - LINE, left + room, y + 4))
     return found
 
 
@@ -178,3 +176,13 @@ def test_a_circle_may_be_a_link() -> None:
     assert 'role="group"' in linked
     for bad in ("javascript:alert(1)", "//host/x", "data:text/html,x", "java\nscript:x"):
         assert "<a" not in frontier([spot("a", 1, 50, 1, href=bad)], "price", "quality", english)
+
+
+def test_a_label_to_the_left_ends_at_its_circle() -> None:
+    """It began where the broadest font would, so that it ended far from its circle in others."""
+    drawn = [spot("a-long-name-of-a-model", 100, 60, 1), spot("other", 40, 40, 2)]
+    root = ElementTree.fromstring(frontier(drawn, "price", "quality", english, 880))
+    label = next(t for t in root.iter(f"{SVG}text") if "".join(t.itertext()).startswith("a-long"))
+    circle = next(c.attrib for c in root.iter(f"{SVG}circle") if "a-long" in "".join(c.itertext()))
+    assert label.attrib["text-anchor"] == "end"
+    assert float(circle["cx"]) - float(circle["r"]) - float(label.attrib["x"]) == pytest.approx(4, abs=0.1)

@@ -223,7 +223,14 @@ def _labels(groups: Sequence[Sequence[Spot]], plot: _Plot, tell: Tell) -> Iterat
         if found is not None:
             box, spot = found
             taken.append(box)
-            yield group, [*_leader(box, spot, plot), text(box.left, box.bottom - 4, words, "strong halo")]
+            yield group, [*_leader(box, spot, plot), _named(box, words, plot.x(spot.across))]
+
+
+def _named(box: _Box, words: str, x: float) -> str:
+    """Return the words at the side of their box that is nearest to the circle: most fonts need less than the room."""
+    places = ((box.left, "start"), (box.right, "end"), ((box.left + box.right) / 2, "middle"))
+    place, anchor = places[0 if box.left >= x else 1 if box.right <= x else 2]
+    return text(place, box.bottom - 4, words, "strong halo", anchor)
 
 
 def _leader(box: _Box, spot: Spot, plot: _Plot) -> Iterator[str]:
