@@ -109,9 +109,8 @@ def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
 
 def _described(entry: RunningServer) -> Message:
     told = {"model": entry.model or "?", "users": people(entry.users), "context": f"{entry.context:,}"}
-    if not entry.quantization or told["model"].casefold().endswith(
-        entry.quantization.casefold()
-    ):  # a file's name says it
+    named = entry.model.casefold().endswith(entry.quantization.casefold())  # a file's name says it
+    if named or not entry.quantization:
         return say("{model} for {users} x {context} tokens", **told)
     return say("{model} {quantization} for {users} x {context} tokens", quantization=entry.quantization, **told)
 
