@@ -366,3 +366,15 @@ def test_each_door_asks_what_decides_its_answer(client: TestClient, language: st
     answer = client.get("/plan?budget=1000000JPY&users=2&context=&language=&lang=en")
     assert answer.status_code == 200
     assert "32,768" in client.get("/plan?budget=1000000JPY&users=2&context=32k&language=ja&lang=en").text
+
+
+def test_a_comparison_is_in_the_currency_that_is_chosen(client: TestClient) -> None:
+    asked = "device=RTX+5090&device=RTX+4090&model=gpt-oss-20b"
+    yen, dollars = (client.get(f"/compare?{asked}{more}").text for more in ("", "&currency=usd"))
+    assert "price, computer, yen" in yen
+    assert "price, computer, USD" in dollars
+    assert "price, computer, yen" not in dollars
+    assert "<option selected>USD</option>" in dollars
+    refused = client.get(f"/compare?{asked}&currency=XYZ")
+    assert refused.status_code >= 400
+    assert "XYZ" in refused.text

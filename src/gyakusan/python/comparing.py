@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyakusan.errors import BadSetting
 from gyakusan.planning.predict.assessment import assess
+from gyakusan.planning.request.money import parse_currency
 from gyakusan.python.answer import Answer, quality_words, speed_words
 from gyakusan.python.options import Amount, Question, deployed, request_values
 from gyakusan.show.compare import Compared
@@ -29,9 +30,11 @@ class Comparison(Answer):
     """What `gyakusan compare` answers.
 
     rows: one for each model on each device, the devices of the first model first
+    currency: in which prices are said, ISO 4217
     """
 
     rows: tuple[Compared, ...]
+    currency: str = "JPY"
 
     def document(self) -> tuple[CompareJson, ...]:
         """Return the document of `gyakusan compare --json`."""
@@ -44,7 +47,12 @@ class Comparison(Answer):
         from gyakusan.show.compare import screen
         from gyakusan.show.report import compare_report
 
-        return compare_report(self.rows, screen(self.rows, _amounts()))
+        return compare_report(self.rows, screen(self.rows, self.amounts))
+
+    @property
+    def amounts(self) -> Amounts:
+        """How prices are said."""
+        return _amounts(self.currency)
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each model on a device."""
@@ -58,9 +66,11 @@ class PlanComparison(Answer):
     """What `gyakusan compare --plan` answers.
 
     sides: the first plan of each request, then models on devices
+    currency: in which prices are said, ISO 4217
     """
 
     sides: tuple[ComparedPlan, ...]
+    currency: str = "JPY"
 
     def document(self) -> tuple[ComparePlanJson, ...]:
         """Return the document of `gyakusan compare --plan --json`."""
@@ -73,7 +83,12 @@ class PlanComparison(Answer):
         from gyakusan.show.report import sides_report
         from gyakusan.show.side_by_side import screen
 
-        return sides_report(self.sides, screen(self.sides, _amounts()))
+        return sides_report(self.sides, screen(self.sides, self.amounts))
+
+    @property
+    def amounts(self) -> Amounts:
+        """How prices are said."""
+        return _amounts(self.currency)
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each side."""
@@ -89,6 +104,7 @@ def compare(
     quant: str | None = None,
     context: Amount | None = None,
     users: Amount = 1,
+    currency: str = "JPY",
     **settings: Any,
 ) -> Comparison | PlanComparison:
     """Return models on devices side by side; with `plan` the first plan of each request beside them. Raises GyakusanError.
@@ -96,8 +112,10 @@ def compare(
     devices: names of the catalogue, e.g. "RTX 5090", "M4 Max 128GB"
     model: one or several
     plan: requests, as for `plan`
+    currency: in which one pays: JPY, USD, EUR or CHF
     settings: of llama.cpp, as for `inspect`
     """
+    paid_in = parse_currency(currency)
     names = (model,) if isinstance(model, str) else tuple(model)
     settings |= {"quant": quant, "context": context, "users": users}
     requests: tuple[Question, ...] = (plan,) if isinstance(plan, str | Path | Mapping) else tuple(plan)
@@ -106,18 +124,21 @@ def compare(
     if not names and (devices or not requests):
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
     if requests:
-        return plans_beside(map(_first_plan, requests), devices, names, **settings)
-    return Comparison(tuple(_compared(a) for a in _asked(devices, names, settings)))
+        return plans_beside(map(_first_plan, requests), devices, names, currency=paid_in, **settings)
+    return Comparison(tuple(_compared(a, paid_in) for a in _asked(devices, names, settings)), paid_in)
 
 
 def plans_beside(
-    plans: Iterable[ComparedPlan], devices: Sequence[str] = (), models: Sequence[str] = (), **settings: Any
-) -> PlanComparison:
+    plans: Iterable[ComparedPlan], devices: Sequence[str] = (), models: Sequence[str] = (), *, currency: str = "JPY",
+    **settings: Any,
+) -> PlanComparison:  # fmt: skip
     """Return plans that were made already, and models on devices beside them. Raises GyakusanError.
 
+    currency: in which one pays: JPY, USD, EUR or CHF
     settings: as for `compare`
     """
-    return PlanComparison((*plans, *map(_beside, _asked(devices, models, settings))))
+    paid_in = parse_currency(currency)
+    return PlanComparison((*plans, *(_beside(a, paid_in) for a in _asked(devices, models, settings))), paid_in)
 
 
 def _asked(devices: Sequence[str], models: Sequence[str], settings: Mapping[str, Any]) -> list[Deployment]:
@@ -128,19 +149,19 @@ def _asked(devices: Sequence[str], models: Sequence[str], settings: Mapping[str,
     return [deployed(n, rest, device=largest(d), **load) for n in models for d in devices]
 
 
-def _amounts() -> Amounts:
-    """Return how prices are said where no budget names a currency."""
+def _amounts(currency: str) -> Amounts:
+    """Return how prices are said in a currency, at today's rates."""
     from gyakusan.planning.request.money import exchange_rates
     from gyakusan.show.amounts import Amounts
 
-    return Amounts("JPY", exchange_rates({}))
+    return Amounts(currency, exchange_rates({}))
 
 
-def _compared(asked: Deployment) -> Compared:
+def _compared(asked: Deployment, currency: str) -> Compared:
     from gyakusan.planning.select.compared_device import device_facts
 
     ledger = asked.ledger
-    facts = device_facts(asked.machine)
+    facts = device_facts(asked.machine, currency)
     return Compared(asked.model.name, asked.machine.name, ledger, assess(asked, ledger), facts)
 
 
@@ -152,10 +173,10 @@ def _first_plan(question: Question) -> ComparedPlan:
     return compared_request(title, parse_request(request_values(question, {}, ())))
 
 
-def _beside(asked: Deployment) -> ComparedPlan:
+def _beside(asked: Deployment, currency: str) -> ComparedPlan:
     from gyakusan.planning.select.side_by_side import compared_device
 
     ledger = asked.ledger
     judged = assess(asked, ledger)
     title = f"{asked.model.name} @ {asked.machine.name}"
-    return compared_device(title, asked.machine, ledger, judged.speed, judged.overall)
+    return compared_device(title, asked.machine, ledger, judged.speed, judged.overall, currency)

@@ -74,6 +74,7 @@ def compare(query: CompareQuery) -> Comparison | PlanComparison:
             mend="Ask for at most 36.",
         )
     load: dict[str, Any] = {"quant": query.quant, "context": query.context, "users": query.users}
+    load |= {"currency": query.currency} if query.currency else {}
     if query.plan and bool(query.device) == bool(query.model):
         return plans_beside(_sides(picked(query.plan)), query.device, query.model, **load)
     return ask(*query.device, model=query.model, **load)

@@ -10,11 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gyakusan.message import Message, say
-from gyakusan.planning.request.money import exchange_rates
+from gyakusan.planning.request.money import CURRENCIES
 from gyakusan.planning.select.side_by_side import ComparedPlan
 from gyakusan.python.comparing import Comparison, PlanComparison
 from gyakusan.show import side_by_side
-from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import screen
 from gyakusan.show.report import Report, compare_report, sides_report
 from gyakusan.show.tree import Words
@@ -64,16 +63,16 @@ def draw(request: Request) -> Response:
     title = say("Plans side by side") if chosen else say("Machines and models side by side")
     return page(
         request, "compare.html", title, query=query, answer=_report(found), models=model_names(), devices=device_names(),
-        slots=range(MOST_DEVICES), chosen=[_chosen(p, s, query) for p, s in zip(chosen, sides, strict=False)],
+        currencies=CURRENCIES, slots=range(MOST_DEVICES),
+        chosen=[_chosen(p, s, query) for p, s in zip(chosen, sides, strict=False)],
         more=None if len(chosen) >= MOST else address("/plan", **{BESIDE: query.plan}),
     )  # fmt: skip
 
 
 def _report(found: Comparison | PlanComparison) -> Report:
-    amounts = Amounts("JPY", exchange_rates({}))
     if isinstance(found, PlanComparison):
-        return sides_report(found.sides, side_by_side.screen(found.sides, amounts))
-    return compare_report(found.rows, screen(found.rows, amounts))
+        return sides_report(found.sides, side_by_side.screen(found.sides, found.amounts))
+    return compare_report(found.rows, screen(found.rows, found.amounts))
 
 
 def _chosen(one: Picked, side: ComparedPlan, query: CompareQuery) -> Chosen:

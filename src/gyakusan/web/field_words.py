@@ -32,7 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Message]] = {
         "kv-type": say("KV cache kept as"), "memory": say("Memory of the device"), "ram": say("RAM beside the GPU"),
         "bandwidth": say("Bandwidth of the RAM"), "prompt": say("Prompt length in tokens"),
     },
-    "/compare": {**_LOAD, "device": say("Machine"), "model": say("Model")},
+    "/compare": {**_LOAD, "currency": say("Currency"), "device": say("Machine"), "model": say("Model")},
     "/computer": {**_LOAD, "model": say("Model"), "engine": say("Server"), "name": say("Name")},
 }  # fmt: skip
 """Page -> option -> the label of its field."""

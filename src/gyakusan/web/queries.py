@@ -125,6 +125,7 @@ class CompareQuery(Struct, frozen=True, kw_only=True):
     quant: quantisation of all of them
     context: tokens for each user, e.g. 32k
     users: people served at the same time
+    currency: of the answer: JPY, USD, EUR or CHF; default: yen
     """
 
     device: tuple[str, ...] = ()
@@ -133,6 +134,7 @@ class CompareQuery(Struct, frozen=True, kw_only=True):
     quant: str | None = None
     context: str | None = None
     users: str = "1"
+    currency: str | None = None
 
 
 class BesideQuery(Struct, frozen=True, kw_only=True):
