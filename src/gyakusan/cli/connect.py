@@ -42,7 +42,7 @@ def connect(
     endpoint = find_endpoint(where if url is None else url, key_file)
     name = model or _model(endpoint, named=url is not None)
     endpoint = endpoint.shown
-    found = snippets(endpoint, name)
+    found = snippets(endpoint, name, output.language)
     wanted = "curl" if curl else program
     if wanted is not None:
         from gyakusan.show.connect import only_here
@@ -57,7 +57,7 @@ def connect(
     else:
         from gyakusan.show import connect as show
 
-        draw(*show.screen(endpoint, found, curl_elsewhere(endpoint, name)), output=output)
+        draw(*show.screen(endpoint, found, curl_elsewhere(endpoint, name, output.language)), output=output)
     return 0
 
 

@@ -15,7 +15,7 @@ from gyakusan.cli.options import Screen
 from gyakusan.cli.writing import terminal
 from gyakusan.core.load import Load
 from gyakusan.message import Message, say
-from gyakusan.show.tree import Pause, Text, Title, Tree
+from gyakusan.show.tree import Next, Pause, Text, Title, Tree
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
@@ -119,7 +119,9 @@ def _serve(screen: Terminal, language: Language) -> int:
         if seen.result.interrupted:
             return INTERRUPTED
         close = _compared(screen, server, seen)
-    screen.show(Pause(), Text(say("Stopped; nothing is left running.")))
+    screen.show(
+        Pause(), Text(say("Stopped; nothing is left running.")), Pause(), Next(("gyakusan plan", "gyakusan calibrate"))
+    )
     return 0 if right and close else 1
 
 

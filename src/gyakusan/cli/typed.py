@@ -20,7 +20,10 @@ def typed() -> tuple[str, ...]:
 
 def remember(words: Sequence[str]) -> None:
     """Keep the words of the command that runs."""
+    from gyakusan.show import typed_line  # not for --version
+
     _TYPED.set(tuple(words))
+    typed_line.remember(words)
 
 
 _FULL = re.compile(r"[ -~\u3000\uff01-\uff5e]+")

@@ -16,16 +16,18 @@ from msgspec import Struct
 from gyakusan.doors.shell import shell_word
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
+from gyakusan.text import Language
 
 PROGRAMS = ("curl", "openai-python", "openai-js", "open-webui", "continue", "cline")
 """Names of the programs, as --for takes them."""
 NO_KEY = "none"
 """What clients that insist on a key are given where the server asks for none."""
-PASTE = "(paste the key)"
+PASTE: dict[Language, str] = {"en": "(paste the key)", "ja": "(キーを貼り付ける)"}
 """Stands where a program's settings take the key itself: a path or a variable is none there."""
 THEIR_KEY = "YOUR-KEY-FILE"
 """Stands where people on other computers name a file of theirs with the key."""
-PROMPTS = ("Say hello in one sentence.",)
+PROMPTS: dict[Language, str] = {"en": "Say hello in one sentence.", "ja": "一文で挨拶してください。"}
+"""What the programs ask, in the reader's language."""
 
 
 Key = Literal["", "variable", "secret", "pasted"]
@@ -51,19 +53,26 @@ class Snippet(Struct, frozen=True):
     key: Key = ""
 
 
-def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
-    """Return what each program reads for a server. model: its name there."""
+def snippets(endpoint: Endpoint, model: str, language: Language = "en") -> tuple[Snippet, ...]:
+    """Return what each program reads for a server.
+
+    model: its name there
+    language: of the question that the programs ask
+    """
+    prompt = PROMPTS[language]
     keyed = has_key(endpoint)
     keys: tuple[Key, Key, Key] = ("variable", "secret", "pasted") if keyed else ("", "", "")
     variable, secret, pasted = keys
     from_shell: Key = "" if endpoint.read_file is not None else variable
     return (
-        Snippet("curl", "curl", "shell", "", curl(endpoint, model), from_shell),
-        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model), variable),
-        Snippet("openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model), variable),
+        Snippet("curl", "curl", "shell", "", curl(endpoint, model, language), from_shell),
+        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model, prompt), variable),
+        Snippet(
+            "openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model, prompt), variable
+        ),
         Snippet("open-webui", "Open WebUI", "shell", "", _open_webui(endpoint), from_shell),
         Snippet("continue", "Continue", "yaml", "~/.continue/config.yaml", _continue(endpoint, model), secret),
-        Snippet("cline", "Cline", "text", "", _cline(endpoint, model), pasted),
+        Snippet("cline", "Cline", "text", "", _cline(endpoint, model, language), pasted),
     )
 
 
@@ -93,25 +102,26 @@ def key_words(endpoint: Endpoint) -> str:
     return f"${KEY_VARIABLE}"
 
 
-def curl(endpoint: Endpoint, model: str) -> str:
-    """Return one line that asks one question."""
-    body = json.dumps({"model": model, "messages": [{"role": "user", "content": PROMPTS[0]}], "max_tokens": 64})
+def curl(endpoint: Endpoint, model: str, language: Language = "en") -> str:
+    """Return one line that asks one question, in the reader's language."""
+    asked = [{"role": "user", "content": PROMPTS[language]}]
+    body = json.dumps({"model": model, "messages": asked, "max_tokens": 64}, ensure_ascii=False)
     header = f' -H "Authorization: Bearer {key_words(endpoint)}"' if has_key(endpoint) else ""
     url = shell_word(f"{endpoint.url}/chat/completions")
     known = f"--cacert {shell_word(str(endpoint.certificate))} " if endpoint.certificate is not None else ""
     return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shell_word(body)}"
 
 
-def curl_elsewhere(endpoint: Endpoint, model: str) -> str:
+def curl_elsewhere(endpoint: Endpoint, model: str, language: Language = "en") -> str:
     """Return the line for another computer, which has files of its own; "" where none reaches the server or nobody knows."""
     if not endpoint.lan_url:
         return ""
     key_file = Path(THEIR_KEY) if has_key(endpoint) else None  # of people with keys of their own it is not read
     certificate = None if endpoint.certificate is None else Path(endpoint.certificate.name)
-    return curl(replace(endpoint, url=endpoint.lan_url, key_file=key_file, certificate=certificate), model)
+    return curl(replace(endpoint, url=endpoint.lan_url, key_file=key_file, certificate=certificate), model, language)
 
 
-def _python(endpoint: Endpoint, model: str) -> str:
+def _python(endpoint: Endpoint, model: str, prompt: str) -> str:
     """Return a program for the client of openai. Source: github.com/openai/openai-python, README.md (base_url, api_key)."""
     key = f'os.environ["{KEY_VARIABLE}"]' if has_key(endpoint) else json.dumps(NO_KEY)
     lines = (
@@ -121,14 +131,14 @@ def _python(endpoint: Endpoint, model: str) -> str:
         f"client = OpenAI(base_url={json.dumps(endpoint.url)}, api_key={key})",
         "answer = client.chat.completions.create(",
         f"    model={json.dumps(model)},",
-        f'    messages=[{{"role": "user", "content": {json.dumps(PROMPTS[0])}}}],',
+        f'    messages=[{{"role": "user", "content": {json.dumps(prompt, ensure_ascii=False)}}}],',
         ")",
         "print(answer.choices[0].message.content)",
     )
     return "\n".join(lines)
 
 
-def _javascript(endpoint: Endpoint, model: str) -> str:
+def _javascript(endpoint: Endpoint, model: str, prompt: str) -> str:
     """Return a program for the client of openai. Source: github.com/openai/openai-node, README.md (baseURL, apiKey)."""
     key = f"process.env.{KEY_VARIABLE}" if has_key(endpoint) else json.dumps(NO_KEY)
     lines = (
@@ -137,7 +147,7 @@ def _javascript(endpoint: Endpoint, model: str) -> str:
         f"const client = new OpenAI({{ baseURL: {json.dumps(endpoint.url)}, apiKey: {key} }});",
         "const answer = await client.chat.completions.create({",
         f"  model: {json.dumps(model)},",
-        f'  messages: [{{ role: "user", content: {json.dumps(PROMPTS[0])} }}],',
+        f'  messages: [{{ role: "user", content: {json.dumps(prompt, ensure_ascii=False)} }}],',
         "});",
         "console.log(answer.choices[0].message.content);",
     )
@@ -187,8 +197,8 @@ def _continue(endpoint: Endpoint, model: str) -> str:
     return "\n".join(lines)
 
 
-def _cline(endpoint: Endpoint, model: str) -> str:
+def _cline(endpoint: Endpoint, model: str, language: Language) -> str:
     """Return the fields of its settings. Source: docs.cline.bot, provider-config/openai-compatible, "General Configuration"."""
-    key = PASTE if has_key(endpoint) else NO_KEY
+    key = PASTE[language] if has_key(endpoint) else NO_KEY
     fields = {"API Provider": "OpenAI Compatible", "Base URL": endpoint.url, "API Key": key, "Model ID": model}
     return "\n".join(f"{name + ':':14}{value}" for name, value in fields.items())

@@ -72,4 +72,4 @@ def screen(endpoint: Endpoint, found: Sequence[Snippet], elsewhere: str = "") ->
         parts += tuple(Address(line) for line in snippet.text.split("\n"))
         if command := key_command(endpoint, snippet.key):
             parts += (Text(Message(KEY_TEXTS[snippet.key]), "note"), Address(command))
-    return (*parts, Pause(), Next((whole("add --for NAME"), whole("add --curl"))))
+    return (*parts, Pause(), Next((say("add {flag}", flag="--for curl"), say("add {flag}", flag="--curl"))))

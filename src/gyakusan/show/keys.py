@@ -46,7 +46,8 @@ def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
     """Return a key that was made, which is shown this once. running: the servers that run on this computer."""
     verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
     use = say("Servers that were started with --people-keys accept it within a second.")
-    steps = [f"gyakusan keys revoke {name}"]
+    accepting = [server.name for server in running if server.people_keys]
+    steps = [" ".join(["gyakusan connect", *accepting[:1], "--for curl"])]  # what the person is told is printed there
     told = say(
         "{name} types it once in a shell, as {line}; what programs are told then: {command}",
         name=name, line=whole(f"export {KEY_VARIABLE}=KEY"), command=whole("gyakusan connect"),
@@ -58,7 +59,7 @@ def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
             names=names,
             command=whole("gyakusan serve ... --people-keys"),
         )
-        steps = [f"gyakusan stop {running[0].name}", *steps]
+        steps = [f"gyakusan stop {running[0].name}"]
     texts = Text(use), Text(told)
     return verdict, Pause(), Address(whole(key)), Pause(), *texts, Next(tuple(whole(step) for step in steps))
 

@@ -14,6 +14,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.amounts import amount_words
 from gyakusan.show.answer import answer_screen
 from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
@@ -92,8 +93,20 @@ def first_plan(answer: Recommendation) -> Message:
 
 def _price(answer: Recommendation) -> Words:
     """Return what the first plan costs."""
-    price = answer.plans[0].offer.price
-    return say("price not known") if price is None else amounts(answer).words(price)
+    offer = answer.plans[0].offer
+    if offer.price is None:
+        return say("price not known")
+    first, paid = offer.items[0] if offer.items else None, amounts(answer).words(offer.price)
+    if first is None or not (first.used or first.rate):
+        return paid
+    if len(offer.items) > 1:  # what stands around a card is new, and priced in the asker's country
+        return say("{price}, its card used", price=paid) if first.used else paid
+    source = None if first.rate is None else amount_words(f"{first.amount:,.0f}", first.currency)
+    if source is None:
+        return say("{price} used", price=paid)
+    if not first.used:
+        return say("{price} (converted from {source})", price=paid, source=source)
+    return say("{price} used (converted from {source})", price=paid, source=source)
 
 
 def _card_alone(answer: Recommendation) -> Iterator[Message]:

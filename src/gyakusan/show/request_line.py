@@ -172,9 +172,11 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
 
 
 def _intervals(request: PlanRequest) -> tuple[Message, ...]:
+    if request.owned:  # their notes name the unit of the answer
+        return (say("tokens/s is for each (80 %)"),) if request.users > 1 else (say("tokens/s (80 %)"),)
     if request.users > 1:
-        return (say("tokens/s is for each (80 %)"),)
-    return (say("tokens/s (80 %)"),)
+        return (say("for each: tokens/s (80 %), answer without thinking"),)
+    return (say("tokens/s (80 %), answer without thinking"),)
 
 
 def _basis(answer: Recommendation) -> Iterator[Message]:

@@ -31,6 +31,7 @@ from gyakusan.show.tree import (
     Words,
     whole,
 )
+from gyakusan.show.typed_line import typed_out
 from gyakusan.show.wrapping import PROSE, cells, in_ascii, wrapped
 from gyakusan.text import Language, tell
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.status import Status
 
-PIPE = 120
+PIPE = 80
 """Width of what goes into a pipe, unless COLUMNS is set. [cells]"""
 
 
@@ -60,8 +61,10 @@ class Terminal:
         """Print parts, one below the other. What comes next is printed on a terminal only."""
         shown: list[Part] = []
         for part in parts:
-            if isinstance(part, Next) and not self._interactive:
-                continue
+            if isinstance(part, Next):
+                if not self._interactive:
+                    continue
+                part = Next(typed_out(part.choices))
             if not (isinstance(part, Pause) and shown and isinstance(shown[-1], Pause)):
                 shown.append(part)
         while shown and isinstance(shown[-1], Pause):
