@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import sqlite3
 from contextlib import closing
 from datetime import date
@@ -94,6 +95,7 @@ def test_beside_other_programs_nothing_is_learned_and_the_reason_is_said(
     told = " ".join(capsys.readouterr().out.split())
     assert "other programs took 100 % of the cores" in told
     assert "Close them and repeat." in told
+    assert re.search(r"plan with what was measured of the RAM: gyakusan plan --bandwidth [1-9]\d*GB/s", told)
     assert {r.quantity for r in store.read()} == {"bandwidth"}
 
 

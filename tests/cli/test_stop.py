@@ -40,7 +40,8 @@ def servers() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def test_all_are_stopped(servers: list[subprocess.Popen[bytes]], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stop"]) == 2
-    assert "Several servers run: one, two." in capsys.readouterr().err
+    told = "Several servers run: one, two. Write gyakusan stop one, or gyakusan stop --all to stop all of them."
+    assert told in capsys.readouterr().err
     assert main(["stop", "--all"]) == 0
     assert capsys.readouterr().out.split() == ["Stopped", "one.", "Stopped", "two."]
     assert all(process.wait(10) for process in servers)

@@ -17,11 +17,11 @@ def line(**asked: object) -> Message:
 @pytest.mark.parametrize(
     ("asked", "english", "japanese"),
     [
-        ({}, "quality is the overall score", "品質は総合評価"),
-        ({"language": "ja"}, "quality is the Japanese score", "品質は日本語の評価"),
-        ({"task": "coding"}, "quality is the coding score", "品質はコーディングの評価"),
-        ({"task": "coding", "language": "ja"}, "quality is the coding score", "品質はコーディングの評価"),
-        ({"task": "agents"}, "quality is the agents' score", "品質はエージェント作業の評価"),
+        ({}, "quality: overall score", "品質は総合評価"),
+        ({"language": "ja"}, "quality: Japanese score", "品質は日本語の評価"),
+        ({"task": "coding"}, "quality: coding score", "品質はコーディングの評価"),
+        ({"task": "coding", "language": "ja"}, "quality: coding score", "品質はコーディングの評価"),
+        ({"task": "agents"}, "quality: agents' score", "品質はエージェント作業の評価"),
     ],
 )
 def test_it_says_which_score_is_called_quality(asked: dict[str, object], english: str, japanese: str) -> None:

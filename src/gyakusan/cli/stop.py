@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Screen, _
 from gyakusan.cli.writing import terminal
-from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.errors import BadReference, BadSetting, GyakusanError
 
 if TYPE_CHECKING:
     from gyakusan.serving.running_servers import RunningServer
@@ -35,6 +35,14 @@ def stop(
         if name is not None:
             raise BadSetting("A name and --all were given together.", mend="Give one.")
         return _stop_all(screen)
+    if name is None and len(found := running_servers.running()) > 1:
+        raise BadReference(
+            "Several servers run: {names}.",
+            names=", ".join(e.name for e in found),
+            mend="Write {one}, or {all} to stop all of them.",
+            one=f"gyakusan stop {found[0].name}",
+            all="gyakusan stop --all",
+        )
     terminal(screen).show(*_stopped(running_servers.find_running(name)))
     return 0
 

@@ -132,9 +132,13 @@ class Getter(Struct, frozen=True):
             return self._pull(wanted)
         try:
             ask = self._ask(wanted, wanted.repository)
-        except Unreachable:
+        except Unreachable as error:
             if not self.dry_run or wanted.bytes is None:
-                raise
+                raise Unreachable(
+                    "Hugging Face, from where models are downloaded, cannot be reached. {problem}", problem=error.message,
+                    mend="Without a network copy the file to this computer and start it: gyakusan serve FILE.gguf; "
+                    "or start the small model that is installed: gyakusan serve smollm2",
+                ) from error  # fmt: skip
             return self._by_catalogue(wanted)
         self.on_ask(ask)
         if self.dry_run:

@@ -53,8 +53,14 @@ def screen(found: Calibration) -> Tree:
     if notes:
         parts = (*parts, Pause(), *(Text(n, "note") for n in notes))
     took = say("Took {time} with {model}.", time=duration(found.seconds), model=found.model)
-    if not found.learnt.kept:
-        return (*parts, Pause(), Text(took), Next(("gyakusan calibrate",)))
+    if not any(r.quantity == "decode" for r in found.learnt.kept):  # what was kept of the RAM makes no speed known
+        again = "gyakusan calibrate"
+        ram = next((f for f in found.figures if f.quantity == "bandwidth"), None)
+        if ram is None:
+            return (*parts, Pause(), Text(took), Next((again,)))
+        command = whole(f"gyakusan plan --bandwidth {ram.measured / 1e9:.0f}GB/s")
+        meanwhile = say("Until it works, plan with what was measured of the RAM: {command}", command=command)
+        return (*parts, Pause(), Text(took), Text(meanwhile), Next((command, again)))
     kept = say("Kept for {days} days. Undo: gyakusan calibrate --forget", days=KEPT_DAYS)
     return (*parts, Pause(), Text(took), Text(kept), Next(("gyakusan plan", "gyakusan calibrate export here.json")))
 

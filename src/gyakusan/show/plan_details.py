@@ -164,9 +164,11 @@ def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     known = None if place is None else answer.grid.columns.models[place].license
     license_ = licence_words(known) if known else say("licence not known")
     found = plan.artifact
+    from gyakusan.fetching.get import gigabytes  # only details say it
+
     size = found.bytes if found is not None and found.bytes else plan.deployment.model.bytes
     name = f"{plan.name} {plan.quantization}" if found is None else found.reference
-    yield say("{items}", items=Listed((Message(whole(name)), Message(whole(f"{size / 1e9:.1f} GB")), license_)))
+    yield say("{items}", items=Listed((Message(whole(name)), Message(whole(gigabytes(int(size), up=True))), license_)))
     if found is None and plan.preparation:
         yield say("not published; made by: {commands}", commands=whole(" && ".join(plan.preparation)))
 

@@ -56,11 +56,11 @@ SCORE_TEXTS = {
     "agentic": "agentic",
 }
 QUALITY_TEXTS = {
-    "overall": "quality is the overall score",
-    "japanese": "quality is the Japanese score",
-    "coding": "quality is the coding score",
-    "reasoning": "quality is the reasoning score",
-    "agentic": "quality is the agents' score",
+    "overall": "quality: overall score",
+    "japanese": "quality: Japanese score",
+    "coding": "quality: coding score",
+    "reasoning": "quality: reasoning score",
+    "agentic": "quality: agents' score",
 }
 """Which score is called quality: a model has several, and `inspect` shows more than one."""
 
@@ -175,7 +175,7 @@ def _intervals(request: PlanRequest) -> tuple[Message, ...]:
     if request.owned:  # their notes name the unit of the answer
         return (say("tokens/s is for each (80 %)"),) if request.users > 1 else (say("tokens/s (80 %)"),)
     if request.users > 1:
-        return (say("for each: tokens/s (80 %), answer without thinking"),)
+        return (say("tokens/s each (80 %), answer without thinking"),)
     return (say("tokens/s (80 %), answer without thinking"),)
 
 

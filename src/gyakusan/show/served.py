@@ -46,7 +46,8 @@ def comparison(rows: Sequence[BufferComparison]) -> Table:
 
 
 def _row(row: BufferComparison) -> tuple[Cell, ...]:
-    return Message(row.kind), row.device, _mib(row.predicted), _mib(row.reported), _error(row)
+    device = say("host") if row.device == "host" else row.device
+    return Message(row.kind), device, _mib(row.predicted), _mib(row.reported), _error(row)
 
 
 def _mib(size: float | None) -> str:
