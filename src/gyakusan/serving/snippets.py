@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import urllib.parse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -16,17 +17,16 @@ from msgspec import Struct
 from gyakusan.doors.shell import shell_word
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
-from gyakusan.text import Language
 
 PROGRAMS = ("curl", "openai-python", "openai-js", "open-webui", "continue", "cline")
 """Names of the programs, as --for takes them."""
 NO_KEY = "none"
 """What clients that insist on a key are given where the server asks for none."""
-PASTE: dict[Language, str] = {"en": "(paste the key)", "ja": "(キーを貼り付ける)"}
+PASTE: Mapping[str, str] = {"en": "(paste the key)", "ja": "(キーを貼り付ける)"}
 """Stands where a program's settings take the key itself: a path or a variable is none there."""
 THEIR_KEY = "YOUR-KEY-FILE"
 """Stands where people on other computers name a file of theirs with the key."""
-PROMPTS: dict[Language, str] = {"en": "Say hello in one sentence.", "ja": "一文で挨拶してください。"}
+PROMPTS: Mapping[str, str] = {"en": "Say hello in one sentence.", "ja": "一文で挨拶してください。"}
 """What the programs ask, in the reader's language."""
 
 
@@ -53,7 +53,7 @@ class Snippet(Struct, frozen=True):
     key: Key = ""
 
 
-def snippets(endpoint: Endpoint, model: str, language: Language = "en") -> tuple[Snippet, ...]:
+def snippets(endpoint: Endpoint, model: str, language: str = "en") -> tuple[Snippet, ...]:
     """Return what each program reads for a server.
 
     model: its name there
@@ -102,7 +102,7 @@ def key_words(endpoint: Endpoint) -> str:
     return f"${KEY_VARIABLE}"
 
 
-def curl(endpoint: Endpoint, model: str, language: Language = "en") -> str:
+def curl(endpoint: Endpoint, model: str, language: str = "en") -> str:
     """Return one line that asks one question, in the reader's language."""
     asked = [{"role": "user", "content": PROMPTS[language]}]
     body = json.dumps({"model": model, "messages": asked, "max_tokens": 64}, ensure_ascii=False)
@@ -112,7 +112,7 @@ def curl(endpoint: Endpoint, model: str, language: Language = "en") -> str:
     return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shell_word(body)}"
 
 
-def curl_elsewhere(endpoint: Endpoint, model: str, language: Language = "en") -> str:
+def curl_elsewhere(endpoint: Endpoint, model: str, language: str = "en") -> str:
     """Return the line for another computer, which has files of its own; "" where none reaches the server or nobody knows."""
     if not endpoint.lan_url:
         return ""
@@ -197,7 +197,7 @@ def _continue(endpoint: Endpoint, model: str) -> str:
     return "\n".join(lines)
 
 
-def _cline(endpoint: Endpoint, model: str, language: Language) -> str:
+def _cline(endpoint: Endpoint, model: str, language: str) -> str:
     """Return the fields of its settings. Source: docs.cline.bot, provider-config/openai-compatible, "General Configuration"."""
     key = PASTE[language] if has_key(endpoint) else NO_KEY
     fields = {"API Provider": "OpenAI Compatible", "Base URL": endpoint.url, "API Key": key, "Model ID": model}
