@@ -11,8 +11,11 @@ from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.what_if import what_if
+from gyakusan.planning.select.why_not import why_not
 from gyakusan.show.plan_words import bought
+from gyakusan.show.tree import Next
 from gyakusan.show.what_if import UNCHANGED, _sentence, changes
+from gyakusan.show.why_not import reasons
 
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {"device": "RTX 4090"},
@@ -58,3 +61,9 @@ def test_the_screen_has_a_row_for_each_change_and_fits(asked: dict[str, Any], la
     for change in tried:
         offered = change.plan is not None and _sentence(answer, change).template != UNCHANGED
         assert (change.options in text) == offered, "an option is never broken over two lines"
+
+
+def test_it_ends_with_what_can_be_typed_next() -> None:
+    answer = recommend(parse_request({"device": "RTX 4090", "engines": "llama.cpp", "families": "gemma3"}))
+    assert changes(answer, ())[-1] == Next(("gyakusan plan --details 1",))
+    assert reasons(answer, why_not(answer, answer.plans[0].name))[-1] == Next(("gyakusan plan --details 1",))

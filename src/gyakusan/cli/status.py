@@ -34,9 +34,11 @@ def status(
     from datetime import UTC, datetime
 
     from gyakusan.show import servers as show
-    from gyakusan.show.tree import Pause
+    from gyakusan.show.tree import Next, Pause, whole
 
     now = datetime.now(UTC)
     for number, (entry, live) in enumerate(found):
         draw(*((Pause(),) if number else ()), *show.status(entry, live, now), output=output)
+    first = found[0][0].name
+    draw(Pause(), Next(tuple(whole(f"gyakusan {c} {first}") for c in ("logs", "stop"))), output=output)
     return 0

@@ -11,7 +11,7 @@ from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.what_if import Change
 from gyakusan.show.plan import first_plan
 from gyakusan.show.plan_words import amounts, bought
-from gyakusan.show.tree import Column, Pause, Question, Table, Tree, Verdict, whole
+from gyakusan.show.tree import Column, Next, Pause, Question, Table, Tree, Verdict, whole
 from gyakusan.show.wording import short
 
 UNCHANGED = "{change}: nothing changes."
@@ -33,6 +33,8 @@ def changes(answer: Recommendation, tried: Sequence[Change]) -> Tree:
         Question((who,)),
         Pause(),
         Table((Column("", "reason"),), rows, numbered=True),
+        Pause(),
+        Next(("gyakusan plan --details 1",)),
     )
 
 

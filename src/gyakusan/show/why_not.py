@@ -29,6 +29,8 @@ def reasons(answer: Recommendation, why: WhyNot) -> Tree:
         rows = tuple((change, options) for change, options in why.changes)
         head = Text(say("It becomes plan 1 if you"))
         parts.append((Pause(), head, Table((Column(), Column()), rows, numbered=True)))
+    if answer.plans:
+        parts.append((Pause(), Next(("gyakusan plan --details 1",))))
     return tuple(part for tree in parts for part in tree)
 
 
