@@ -45,10 +45,7 @@ def connect(
     found = snippets(endpoint, name, output.language)
     wanted = "curl" if curl else program
     if wanted is not None:
-        from gyakusan.show.connect import only_here
-
-        if (note := only_here(endpoint)) is not None:
-            warn(tell(note, output.language))
+        _warn_of_reach(endpoint, output)
         write_generated(next(s.text for s in found if s.program == wanted) + "\n")
     elif output.json:
         from gyakusan.documents.connect import connect as document
@@ -59,6 +56,14 @@ def connect(
 
         draw(*show.screen(endpoint, found, curl_elsewhere(endpoint, name, output.language)), output=output)
     return 0
+
+
+def _warn_of_reach(endpoint: Endpoint, output: Output) -> None:
+    """Say on stderr where no other computer reaches the server."""
+    from gyakusan.show.connect import only_here
+
+    if (note := only_here(endpoint)) is not None:
+        warn(tell(note, output.language))
 
 
 def _model(endpoint: Endpoint, *, named: bool) -> str:

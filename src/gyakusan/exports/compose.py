@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from gyakusan.engines.service_files import EVERYWHERE, HERE, container_service, unit_argument, unit_word
 from gyakusan.engines.yaml_text import documents
-from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, check_one_machine, in_order
+from gyakusan.exports.reach import in_order
+from gyakusan.exports.settings import NEW_KEY, Comment, Exported, Written, check_one_machine
 from gyakusan.message import say
 
 NVIDIA_CDI = "nvidia.com/gpu=all"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import HERE, port_of
-from gyakusan.exports.settings import ExportSettings
+from gyakusan.exports.settings import Comment, ExportSettings
 from gyakusan.message import Message, say
 
 PORT = 8443
@@ -68,3 +68,12 @@ def _caddy(deployment: Deployment, port: int, host: str) -> str:
     name = deployment.model.catalogue_name or "MODEL"
     found = port or port_of(deployment.command, deployment.rules.PORT)
     return f"gyakusan export {name} --to caddy --host {host} --port {found}"
+
+
+def in_order(steps: Sequence[Comment | tuple[Comment, ...]]) -> tuple[Comment, ...]:
+    """Return what has to be done as a numbered list, in the order of doing: a sentence, then its commands."""
+    found: list[Comment] = [say("In this order:")]
+    for number, step in enumerate(steps, 1):
+        told, *commands = step if isinstance(step, tuple) else (step,)
+        found += [say("{n}. {step}", n=number, step=told), *(f"   {line}" for line in commands)]
+    return tuple(found)

@@ -140,15 +140,6 @@ def after(deployment: Deployment, *inside: str) -> tuple[Comment, ...]:
     return tuple(say("Once it listens: {command}", command=line) for line in lines)
 
 
-def in_order(steps: Sequence[Comment | tuple[Comment, ...]]) -> tuple[Comment, ...]:
-    """Return what has to be done as a numbered list, in the order of doing: a sentence, then its commands."""
-    found: list[Comment] = [say("In this order:")]
-    for number, step in enumerate(steps, 1):
-        told, *commands = step if isinstance(step, tuple) else (step,)
-        found += [say("{n}. {step}", n=number, step=told), *(f"   {line}" for line in commands)]
-    return tuple(found)
-
-
 def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     """Return what every kind of file for containers needs. Raises BadSetting where no container reaches the GPU."""
     check(settings)

@@ -13,6 +13,7 @@ from pathlib import Path
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import EVERYWHERE, has_systemd, unit_argument, unit_word
 from gyakusan.errors import BadReference, BadSetting
+from gyakusan.exports.reach import in_order
 from gyakusan.exports.settings import (
     REMOTE,
     Comment,
@@ -22,7 +23,6 @@ from gyakusan.exports.settings import (
     check,
     check_fetchable,
     check_one_machine,
-    in_order,
     key_variable,
     listening,
     service_name,

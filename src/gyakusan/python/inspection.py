@@ -149,8 +149,7 @@ def inspect(
     model: a file, a directory, an address or a name
     context: tokens for each user, None = 8192, or what the model was trained for if that is less; "32k" is read, too [tokens]
     device: a name of the catalogue, None = this computer
-    prompt: length of a prompt, None = 1000, as in a chat [tokens]
-    answer: length of an answer, None = 400, as in a chat [tokens]
+    prompt, answer: their lengths, None = 1000 and 400, as in a chat [tokens]
     exact: add the figures of the installed llama.cpp's dry run (CPU only)
     offline: stay off the network
     settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU, images=True
@@ -162,14 +161,10 @@ def inspect(
     given = {"images": None, **settings}
     asked = deployed(model, given, context=context, users=users, quant=quant, engine=engine, offline=offline, **where)
     check_prompt(length, asked.load)
-    ledger = asked.ledger
-    dry = _dry_run(asked) if exact else None
+    ledger, dry = asked.ledger, _dry_run(asked) if exact else None
     ways = ways_of(Asked(asked, device, memory is not None, prompt=length, answer=output), ledger)
-    more: dict[str, Any] = {
-        "assessment": assess(asked, ledger, length, output),
-        "refusals": asked.refusals,
-        "dry_run": dry,
-    }
+    judged = assess(asked, ledger, length, output)
+    more: dict[str, Any] = {"assessment": judged, "refusals": asked.refusals, "dry_run": dry}
     return extended(Inspection, ledger, deployment=asked, ways=ways, **more)
 
 
