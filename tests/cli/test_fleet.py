@@ -267,3 +267,27 @@ def test_the_tariff_is_said_in_the_currency_of_the_answer(
     assert told in text
     assert "yen/kWh" not in text
     assert told in said(capsys, *asked, "--details", "1")
+
+
+def test_a_number_alone_means_the_last_question(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fleet --details 1` was answered for one person, in yen, whatever had been asked before."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    question = ["--users", "3", "--context", "16k", "--budget", "4000USD", "--model", "gemma3-12b"]
+    assert main(["fleet", *question, "--details", "1", "--lang", "en"]) == 0
+    asked = capsys.readouterr().out
+    assert main(["fleet", *question, "--lang", "en"]) == 0
+    capsys.readouterr()
+    assert main(["fleet", "--details", "1", "--lang", "en"]) == 0
+    assert capsys.readouterr().out == asked
+    assert (
+        main(
+            ["fleet", "--users", "2", "--device", "RTX 4090", "--model", "gemma3-4b", "--details", "1", "--lang", "en"]
+        )
+        == 0
+    )
+    assert "For: 2 people at once, 8,192 tokens each" in capsys.readouterr().out
+    (tmp_path / "gyakusan" / "last-fleet.json").write_text("[1, 2", "utf-8")
+    assert main(["fleet", "--details", "1", "--lang", "en"]) == 0
+    assert "For: 1 person" in capsys.readouterr().out

@@ -8,6 +8,9 @@ import pytest
 
 import gyakusan
 from gyakusan.cli import main
+from gyakusan.planning.upgrade.recommend import parse_upgrade_request, upgrade
+from gyakusan.show.tree import FIXED, Next
+from gyakusan.show.upgrade import screen
 
 ASKED = ("upgrade", "--device", "RTX 3060 12GB", "--families", "llama3.1,qwen3,gemma3")
 
@@ -56,3 +59,11 @@ def test_prices_of_a_purchase_stand_item_by_item(capsys: pytest.CaptureFixture[s
     assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "card: 1,600,000 yen, power supply: 50,000 yen" in out
+
+
+def test_what_to_type_next_keeps_the_question() -> None:
+    """It named the machine without people, context and task: another question's plans."""
+    asked = {"device": "RTX 3060 12GB", "users": 3, "context": "16k", "task": "coding", "model": "gemma3-12b"}
+    drawn = screen(upgrade(parse_upgrade_request(asked)))
+    (command,) = (str(each) for part in drawn if isinstance(part, Next) for each in part.choices)
+    assert command.replace(FIXED, " ").endswith(" --users 3 --context 16384 --task coding")

@@ -10,6 +10,7 @@ import pytest
 from gyakusan.catalog.prices import PriceRecord, price_records
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.cli import main
+from gyakusan.documents.plan import plan as plan_document
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
@@ -159,3 +160,27 @@ def test_the_law_is_said_to_be_extrapolated_below_the_smallest_model_that_was_me
         answer = recommend(parse_request({"memory": "2GiB" if more else "6GiB", "model": name, "engines": "llama.cpp"}))
         _, *further = quantization_cost(answer, answer.plans[0])
         assert bool(further) is more
+
+
+def test_a_month_of_power_is_told_by_the_rule_of_fleet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only fleet said what a plan costs in power: its wall power, every hour of a month, at its tariff."""
+    assert main([*BUY, "--details", "1"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    wall, cost = re.search(r"([\d,]+) W at the wall", out), re.search(r"([\d,]+) yen of electricity a month", out)
+    assert wall is not None
+    assert cost is not None
+    watts, yen = (float(found[1].replace(",", "")) for found in (wall, cost))
+    assert yen == pytest.approx(watts / 1000 * 24 * 365 / 12 * 31, rel=0.002)
+    assert "24 h a day at 31 yen/kWh" in out
+
+
+def test_the_files_of_json_are_those_of_the_plan() -> None:
+    """Under a plan of MXFP4 files its memory said Q4_K_M, and their bytes were null where the screen said 15.8 GB."""
+    for question in (
+        {"device": "RTX 4090", "families": "gpt-oss,gemma3"},
+        {"device": "2x RTX 3090", "engines": "vllm"},
+    ):
+        for plan in recommend(parse_request(question)).plans:
+            made = plan_document(plan)
+            assert made.memory.model.quantization == made.quantization
+            assert made.artifact is None or made.artifact.bytes

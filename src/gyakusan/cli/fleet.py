@@ -120,12 +120,15 @@ def fleet(
     for part in (needs, where, size, costs, limits, wishes):
         given.update(asdict(part))
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else question_of(file)
+    values = {**({} if file is None else question_of(file)), **{k: v for k, v in given.items() if v not in (None, ())}}
     number = view.number
+    if number is not None and not values:  # as plan does: the number means the fleets of the last question
+        values = saved.last_fleet()
     files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
     with computing():
-        found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
+        found = answer(parse_fleet_request(values))
         _show(found, view, number, files, output)
+    saved.keep_fleet(values)
     saved.asked_since("fleet")
     return 0 if found.plans else 1
 

@@ -135,6 +135,23 @@ def asked_since(command: str) -> None:
         keep(structs.replace(_last(), since=command))
 
 
+def keep_fleet(values: Mapping[str, Any]) -> None:
+    """Keep the last question about fleets, readable by its owner only. A full or read-only disk is no failure."""
+    try:
+        state().mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(state() / "last-fleet.json", json.dumps(dict(values), ensure_ascii=False, default=str))
+    except (OSError, ValueError):
+        with suppress(OSError):
+            (state() / "last-fleet.json").unlink(missing_ok=True)
+
+
+def last_fleet() -> dict[str, Any]:
+    """Return the last question about fleets, {} where none can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError, GyakusanError):
+        return dict(file_values(files.text(state() / "last-fleet.json", LARGEST), "last-fleet.json"))
+    return {}
+
+
 def _last() -> SavedAnswer:
     return _answer(file_values(files.text(last_path(), LARGEST), "last-plan.json"))
 

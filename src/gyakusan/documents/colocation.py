@@ -172,7 +172,7 @@ def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:
         "quantization": member.deployment.quantization,
         "inspect_as": member.deployment.quantization,
         "engine": member.deployment.engine,
-        "memory": ledger(member.ledger),
+        "memory": ledger(member.ledger, member.deployment.quantization),
         "score": member.score or None,
     }
     return ColocatedModelJson(

@@ -96,8 +96,8 @@ class ArtifactJson(Struct, frozen=True, kw_only=True):
     quantization: the tag that people use, e.g. UD-Q4_K_XL, AWQ, 4bit
     format: kind of the files
     file: the first file, "" = not known
-    bytes: of all files, null if not known [B]
-    rounded: true if the bytes are rounded, to about 0.05 GiB
+    bytes: of all files, as published or else computed from the model's shape; null if not known [B]
+    rounded: true if the bytes are rounded, to about 0.05 GiB, or computed
     source: where it was seen
     date: when, ISO 8601, as exact as it is known
     confidence: listing, used-in-text, or catalogue (only the catalogue's own record names it)
@@ -158,8 +158,8 @@ def command(value: Command) -> CommandJson:
     return CommandJson(value.argv, value.environment, value.then or UNSET)
 
 
-def artifact(value: Artifact | None) -> ArtifactJson | None:
-    """Return a published file, None if nobody is known to publish it."""
+def artifact(value: Artifact | None, computed: int = 0) -> ArtifactJson | None:
+    """Return a published file, None if nobody is known to publish it. computed: bytes by the model's shape, 0 = not known [B]."""
     if value is None:
         return None
     return ArtifactJson(
@@ -167,8 +167,8 @@ def artifact(value: Artifact | None) -> ArtifactJson | None:
         quantization=value.quantization,
         format=value.format,
         file=value.files[0] if value.files else "",
-        bytes=value.bytes,
-        rounded=value.rounded,
+        bytes=value.bytes or int(computed) or None,
+        rounded=value.rounded or not value.bytes,
         source=value.source,
         date=value.date,
         confidence=value.confidence,

@@ -320,7 +320,7 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         users_each=plan.users_per_replica,
         commands=tuple(command(c) for c in plan.commands),
         key_variable=plan.key_variable or None,
-        memory=ledger(one.ledger),
+        memory=ledger(one.ledger, one.quantization),
         pace=speed(plan.speed),
         queue=_queue(plan),
         quality=FleetQualityJson(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from gyakusan.api import Answer
 from gyakusan.core.ledger import Account, Basis, Ledger, Line, LineKind, Part
@@ -287,9 +287,12 @@ class QuantizationsJson(Struct, frozen=True, kw_only=True):
     catalogue: str = field(default_factory=catalogue_date)
 
 
-def ledger(value: Ledger) -> LedgerJson:
-    """Return a ledger."""
-    return LedgerJson(**_fields(value))
+def ledger(value: Ledger, quantization: str = "") -> LedgerJson:
+    """Return a ledger. quantization: of the files that a plan takes, "" = as the model says."""
+    fields = _fields(value)
+    if quantization:
+        fields["model"] = structs.replace(fields["model"], quantization=quantization)
+    return LedgerJson(**fields)
 
 
 def inspect(

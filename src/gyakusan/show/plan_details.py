@@ -16,6 +16,7 @@ from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
+from gyakusan.planning.fleet.costs import CostTerms, monthly_power
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.inspect_line import inspect_words
 from gyakusan.planning.select.plan import Plan
@@ -96,7 +97,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     if plan.offer.price is not None:
         yield Fact(say("Price"), tuple(_price(answer, plan)))
     if plan.offer.power:
-        yield Fact(say("Power"), (_power(answer, plan),))
+        yield Fact(say("Power"), (_power(answer, plan), *_electricity(answer, plan)))
     yield Fact(say("Files"), tuple(_files(answer, plan)))
     yield Fact(say("Memory"), tuple(_memories(plan)))
     yield Fact(say("At most"), (_at_most(plan, limits),))
@@ -156,6 +157,20 @@ def _power(answer: Recommendation, plan: Plan) -> Message:
     if not offer.slots:
         return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W", **facts)
     return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W; {slots} slots", **facts)
+
+
+def _electricity(answer: Recommendation, plan: Plan) -> Iterator[Message]:
+    """Yield what a month of work costs in power, by the tariff and the hours that a fleet has without options."""
+    if plan.offer.wall_power is None:
+        return
+    told, terms = amounts(answer), CostTerms()
+    tariff = answer.rates.convert(terms.tariff.amount, terms.tariff.currency, "JPY") or 0.0
+    yield say(
+        "{amount} of electricity a month, if it answers {hours} h a day at {tariff}/kWh (as in gyakusan fleet)",
+        amount=told.words(float(monthly_power(plan.offer.wall_power, terms, tariff))),
+        hours=f"{terms.hours:g}",
+        tariff=told.tariff(terms.tariff),
+    )
 
 
 def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:

@@ -59,7 +59,14 @@ def _next(answer: UpgradeAnswer) -> tuple[Words, ...]:
     """Return what can be typed next: the plans of the machine after the purchase, or of the one that is owned."""
     step = first_for_speed(answer.steps) or next(iter(answer.steps), None)
     device = answer.owned.machine.name if step is None else step.option.offer.machine.name
-    return (whole(f"gyakusan plan --device {shell_word(brief(device))}"),)
+    asked = answer.wanted.question
+    options = [f" --users {asked.users}"] * (asked.users != 1)
+    options += [] if asked.context is None else [f" --context {asked.context}"]
+    options += [f" --task {asked.task}"] * (asked.task != "chat") + [f" --language {asked.language}"] * (
+        asked.language != "en"
+    )
+    options += [" --images"] * asked.images
+    return (whole(f"gyakusan plan --device {shell_word(brief(device))}{''.join(options)}"),)
 
 
 def amounts(answer: UpgradeAnswer) -> Amounts:
