@@ -238,9 +238,7 @@ def main() -> None:
         print(json.dumps(report, indent=1))
         return
     for name, rate in rates.items():
-        print(
-            f"{name:20} {rate / 1e6:7.1f} million memory evaluations a second on one core, {exact[name]:.0f} exact ones"
-        )
+        print(f"{name:20} {rate / 1e6:7.1f} million memory evaluations a second on one core; exact: {exact[name]:.0f}")
     c = report["command"]
     print(
         f"inspect of a GGUF: {c['inspect_s']:.3f} s, {c['ratio']:.2f} x `python -c 'import cyclopts'` ({c['bare_s']:.3f} s)"

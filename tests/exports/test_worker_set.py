@@ -18,7 +18,8 @@ from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting
 from gyakusan.exports.export import export
-from gyakusan.exports.settings import ExportSettings, exported, group_memory, spanned
+from gyakusan.exports.pod_resources import group_memory
+from gyakusan.exports.settings import ExportSettings, exported, spanned
 from gyakusan.units import GIB, MIB
 
 IMAGE = "registry.example.org/llama.cpp:full-rpc"

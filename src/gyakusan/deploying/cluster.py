@@ -24,8 +24,9 @@ from gyakusan.deploying.replica import Replica
 from gyakusan.doors.files import text
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadReference, GyakusanError, ServerError
+from gyakusan.exports.pod_resources import pod_bytes
 from gyakusan.exports.ray_serve import GRACE, HEALTH_PATIENCE, HEALTH_PERIOD, LLM_EXTRA, arguments, is_llm
-from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
+from gyakusan.exports.settings import ExportSettings, check, service_name
 from gyakusan.message import quoted
 
 EXTRA = "pip install 'gyakusan[ray]'"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gyakusan.engines.base import Command
-from gyakusan.exports.settings import POD, Exported, PodMemory, gpu_memory_needed, gpu_resource, pod_memory
+from gyakusan.exports.pod_resources import PodMemory, gpu_memory_needed, gpu_resource, pod_memory
+from gyakusan.exports.settings import POD, Exported
 from gyakusan.units import MIB
 
 DOWNLOAD_MINUTES = 60

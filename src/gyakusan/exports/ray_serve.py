@@ -14,16 +14,8 @@ from typing import Any
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import (
-    ExportSettings,
-    Written,
-    check,
-    check_fetchable,
-    fetched,
-    pod_bytes,
-    service_name,
-    spanned,
-)
+from gyakusan.exports.pod_resources import pod_bytes
+from gyakusan.exports.settings import ExportSettings, Written, check, check_fetchable, fetched, service_name, spanned
 from gyakusan.message import say
 
 PROGRAM = ("vllm", "serve")

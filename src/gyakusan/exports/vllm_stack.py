@@ -12,7 +12,8 @@ from typing import Any
 
 from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import NEW_KEY, Exported, Written, gpu_resource, pod_memory
+from gyakusan.exports.pod_resources import gpu_resource, pod_memory
+from gyakusan.exports.settings import NEW_KEY, Exported, Written
 from gyakusan.units import GIB, MIB
 
 ENGINE = "vllm"

@@ -11,6 +11,7 @@ from typing import Any
 from gyakusan.engines.server import WorkerModule
 from gyakusan.engines.service_files import EVERYWHERE
 from gyakusan.errors import BadSetting
+from gyakusan.exports.pod_resources import group_memory
 from gyakusan.exports.pods import (
     LEADER_ROLE,
     UNPRIVILEGED,
@@ -22,7 +23,7 @@ from gyakusan.exports.pods import (
     probes,
     resources,
 )
-from gyakusan.exports.settings import POD, Exported, group_memory, worker_addresses
+from gyakusan.exports.settings import POD, Exported, worker_addresses
 from gyakusan.units import MIB
 
 WORKER_ROLE = {"role": "worker"}

@@ -375,8 +375,7 @@ def _read(path: Path) -> RunningServer | None:
 
 def _taken(name: str) -> BadSetting:
     mend = "Talk to it: gyakusan chat {name}. Give another --name, or end it: gyakusan stop {name}"
-    url = next((e.url for e in running() if e.name == name), "")
-    called = quoted(name, 80, mark='"')
+    url, called = next((e.url for e in running() if e.name == name), ""), quoted(name, 80, mark='"')
     if url:
         return BadSetting("A server called {called} runs already: {url}", called=called, name=name, url=url, mend=mend)
     return BadSetting("A server called {called} runs already.", called=called, name=name, mend=mend)
