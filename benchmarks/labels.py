@@ -59,7 +59,7 @@ def judged(question: Question) -> Iterator[Verdict]:
     values, said = question.values, question.command
     answer = ask(tuple(values.items()))
     owned = answer.request.owned
-    yield from consistency.labels(said, answer.plans)
+    yield from consistency.labels(said, answer.plans, answer.request)
     yield from rows.dominated(said, answer.plans, "price" if owned else "spare")
     yield from rows.once(said, answer.plans, owned=owned, named="model" in values)
     if answer.plans:

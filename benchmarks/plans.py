@@ -41,7 +41,7 @@ def judged(question: Question, answer: Plans, by: Mapping[str, parsers.Parser]) 
         found += parsers.judge(said, plan, by)
         found.append(consistency.agrees(said, plan, question.values))
         found += machines.judge(said, plan, question.values, question.currency)
-    return [*found, *consistency.labels(said, answer.plans)]
+    return [*found, *consistency.labels(said, answer.plans, answer.request)]
 
 
 def run(count: int, seed: int, by: Mapping[str, parsers.Parser]) -> Tally:

@@ -9,10 +9,18 @@ from typing import Any
 import gyakusan
 from benchmarks.plan_judges.verdict import Verdict
 from gyakusan.core.ledger import Ledger
+from gyakusan.planning.evaluate.pareto_filter import CACHE_COST
+from gyakusan.planning.request.pace import is_usable, speed_points
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.ranking import WEIGHTS
 from gyakusan.python.planning import Plans
 from gyakusan.units import GIB
 
+HALF = 50
+"""Points from which on a plan may be called the cheapest."""
+SCORE_STEP = 0.05
+"""A lower score of plan 1 than this counts: half a point, what the ranking itself takes for equal."""
 MACHINE = ("memory", "reserve", "bandwidth", "ram")
 """Options of a question that change its machine, and that inspect has, too."""
 
@@ -69,14 +77,24 @@ def label_values(plan: Plan) -> dict[str, float | None]:
     }
 
 
-def labels(question: str, plans: Sequence[Plan]) -> Iterator[Verdict]:
+def worth(plan: Plan, request: PlanRequest) -> bool:
+    """Return True if a row may be called the cheapest: it fits, has the wanted speed as shown, and half of the points."""
+    if plan.spare is None or plan.spare < 0:
+        return False
+    if request.model is not None:
+        return True
+    answer = None if plan.pace is None else rounded(plan.pace.decode_each.value / plan.thinking.factor)
+    return answer is not None and answer >= request.workload.target_tps and enough(plan)
+
+
+def labels(question: str, plans: Sequence[Plan], request: PlanRequest) -> Iterator[Verdict]:
     """Yield a verdict for each label: no other row of the table has more of what it says."""
     for plan in plans:
         for role in plan.roles:
-            yield Verdict("label", f"{question}: {role}: {plan.name}", label(plan, role, plans))
+            yield Verdict("label", f"{question}: {role}: {plan.name}", label(plan, role, plans, request))
 
 
-def label(plan: Plan, role: str, plans: Sequence[Plan]) -> str:
+def label(plan: Plan, role: str, plans: Sequence[Plan], request: PlanRequest) -> str:
     """Return why a label is not true of a row, "" if it is. The recommendation is the first row."""
     if role == "balanced":
         return "" if plan is plans[0] else "not the first row"
@@ -86,7 +104,8 @@ def label(plan: Plan, role: str, plans: Sequence[Plan]) -> str:
     own = known[role]
     if own is None:
         return "its figure is not known"
-    above = [p for p in plans if (v := label_values(p)[role]) is not None and v > own]
+    rivals = [p for p in plans if role != "cheapest" or worth(p, request)]
+    above = [p for p in rivals if (v := label_values(p)[role]) is not None and v > own]
     return f"{above[0].name} has {label_values(above[0])[role]:g}, this {own:g}" if above else ""
 
 
@@ -100,6 +119,54 @@ def money(question: str, answers: Sequence[Plans], budgets: Sequence[str]) -> It
         if not after.plans:
             yield Verdict("money", subject, "there was an answer, and there is none with more money")
             continue
-        first, second = (max(label_values(p)["best"] or 0.0 for p in a.plans) for a in (before, after))
-        why = f"the best quality falls from {first:g} to {second:g}" if second < first else ""
-        yield Verdict("money", subject, why)
+        yield Verdict("money", subject, worse(before, after))
+
+
+def worse(before: Plans, after: Plans) -> str:
+    """Return what is worse with more money, "" if nothing is: the best quality, the score of plan 1, the cheapest price."""
+    first, second = (max(label_values(p)["best"] or 0.0 for p in a.plans) for a in (before, after))
+    if second < first:
+        return f"the best quality falls from {first:g} to {second:g}"
+    a, b = before.plans[0], after.plans[0]
+    if (
+        not a.offer.own_computer and not b.offer.own_computer
+    ):  # cards alone leave the answer where whole computers come in
+        first, second = score(a, before.request), score(b, after.request)
+        if kept(a, before.request) > kept(b, after.request):
+            return "plan 1 kept the limits of use, and does not with more money"
+        if enough(a) and not enough(b):
+            return "plan 1 had half of the points, and has not with more money"
+        if kept(a, before.request) and enough(a) == enough(b) and second < first - SCORE_STEP:
+            return f"the score of plan 1 falls from {first:.2f} to {second:.2f}"
+    lowest = [min((p.offer.price for p in a.plans if whole_cheapest(p)), default=None) for a in (before, after)]
+    if lowest[0] is not None and (lowest[1] is None or lowest[1] > lowest[0]):
+        return f"the cheapest costs {lowest[0]:,.0f} yen, and {lowest[1] or 0:,.0f} yen with more money"
+    return ""
+
+
+def whole_cheapest(plan: Plan) -> bool:
+    """Return True if a row is called the cheapest, and is a whole computer: a card alone is another thing."""
+    return "cheapest" in plan.roles and not plan.offer.own_computer
+
+
+def enough(plan: Plan) -> bool:
+    """Return True if a plan has half of the points: such plans come before others, whatever they score."""
+    return round(float(plan.score.value)) >= HALF
+
+
+def kept(plan: Plan, request: PlanRequest) -> bool:
+    """Return True if a plan keeps the limits of use."""
+    if plan.pace is None:
+        return True
+    return bool(is_usable(request, plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value))
+
+
+def score(plan: Plan, request: PlanRequest) -> float:
+    """Return what the ranking counts of a plan, from its own figures: quality, speed and wait, price. Its speed is known."""
+    assert plan.pace is not None
+    workload = request.workload
+    by_quality, by_speed, by_price = WEIGHTS[request.prefer]
+    quality = float(plan.score.value - plan.score.error) - (CACHE_COST["Q8_0"] if plan.small_cache else 0.0)
+    speed = float(speed_points(workload, request.prefer, plan.pace.decode_each.value / plan.thinking.factor))
+    wait = math.log2(min(64.0, max(1.0, plan.pace.ttft.value / workload.target_ttft)))
+    return by_quality * quality / 10 + by_speed * (speed - wait) - by_price * math.log2(plan.offer.price or 1.0)

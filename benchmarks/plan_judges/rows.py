@@ -61,11 +61,12 @@ def dominated(question: str, plans: Sequence[Plan], unused: str) -> Iterator[Ver
 
 
 def once(question: str, plans: Sequence[Plan], *, owned: bool, named: bool) -> Iterator[Verdict]:
-    """Yield a verdict for each model: one row, or a second machine that is clearly cheaper or faster."""
+    """Yield a verdict for each model: one row, or a second machine that is clearly cheaper or faster, beside the cheapest."""
     if named:
         return
     for name, own in dict.fromkeys((p.name, p.offer.own_computer) for p in plans):
-        same = [figures(p) for p in plans if (p.name, p.offer.own_computer) == (name, own)]
+        alike = [p for p in plans if (p.name, p.offer.own_computer) == (name, own)]
+        same = [figures(p) for p in alike if p is alike[0] or "cheapest" not in p.roles]
         best = max(figures(p)["quality"] or 0.0 for p in plans)
         yield Verdict("once", f"{question}: {name}", _twice(same, best, owned=owned))
 

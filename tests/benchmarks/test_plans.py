@@ -20,6 +20,7 @@ from gyakusan.catalog.artifacts import artifacts
 from gyakusan.engines.base import Command
 from gyakusan.engines.llamacpp.engine import VERSION
 from gyakusan.planning.request.money import exchange_rates
+from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
 
 BY = parsers.parsers()
@@ -260,40 +261,53 @@ def test_inspect_with_another_range_is_seen(plan: Plan) -> None:
     assert "planned" in consistency.agrees("q", structs.replace(plan, ledger=wider), {"device": "RTX 4090"}).why
 
 
+ONE = parse_request({"device": "RTX 4090"})
+
+
+def whys(*rows: Plan) -> list[str]:
+    return [v.why for v in consistency.labels("q", rows, ONE)]
+
+
 def test_a_label_that_is_not_true_is_seen(plan: Plan) -> None:
     better = structs.replace(plan, score=structs.replace(plan.score, value=plan.score.value + 5), roles=("best",))
-    assert [v.why for v in consistency.labels("q", (structs.replace(plan, roles=("fastest",)), better))] == ["", ""]
-    assert [bool(v.why) for v in consistency.labels("q", (structs.replace(plan, roles=("best",)), better))] == [
-        True,
-        False,
-    ]
+    assert whys(structs.replace(plan, roles=("fastest",)), better) == ["", ""]
+    assert [bool(why) for why in whys(structs.replace(plan, roles=("best",)), better)] == [True, False]
     crowded = gyakusan.plan(device="RTX 3060 12GB", users=2, model="qwen3-8b", engine="llama.cpp").plans[0]
     for label in ("room", "no such label", "cheapest"):  # what is owned has no price
-        why = [
-            v.why
-            for v in consistency.labels(
-                "q", (structs.replace(crowded, roles=(label,)), structs.replace(plan, roles=()))
-            )
-        ]
+        why = whys(structs.replace(crowded, roles=(label,)), structs.replace(plan, roles=()))
         assert [bool(w) for w in why] == [True]
     true = (structs.replace(crowded, roles=("balanced", "smallest")), structs.replace(plan, roles=("room",)))
-    assert [v.why for v in consistency.labels("q", true)] == ["", "", ""]
-    first, *_ = consistency.labels("q", (structs.replace(plan, roles=()), true[0]))
-    assert first.why == "not the first row"
+    assert whys(*true) == ["", "", ""]
+    assert whys(structs.replace(plan, roles=()), true[0])[0] == "not the first row"
 
 
 def test_worse_with_more_money_is_seen(plan: Plan) -> None:
     def answer(*qualities: float) -> Any:
         return SimpleNamespace(
-            plans=tuple(structs.replace(plan, score=structs.replace(plan.score, value=q)) for q in qualities)
+            plans=tuple(structs.replace(plan, score=structs.replace(plan.score, value=q)) for q in qualities),
+            request=ONE,
         )
 
     budgets = ("1USD", "2USD", "3USD", "4USD")
-    good = consistency.money("q", (answer(), answer(50.0), answer(40.0, 60.0), answer(60.0)), budgets)
+    good = consistency.money("q", (answer(), answer(50.0), answer(50.0, 60.0), answer(60.0)), budgets)
     assert [v.why for v in good] == ["", "", ""]
     bad = [v.why for v in consistency.money("q", (answer(50.0), answer(49.0), answer()), budgets)]
     assert "falls from 50 to 49" in bad[0]
     assert "none with more money" in bad[1]
+    assert "the score of plan 1 falls" in consistency.worse(answer(60.0, 70.0), answer(55.0, 70.0))
+    assert "half of the points" in consistency.worse(answer(50.0, 60.0), answer(40.0, 60.0))
+
+
+def test_a_cheapest_plan_that_costs_more_with_more_money_is_seen(plan: Plan) -> None:
+    def answer(price: float, *roles: str) -> Any:
+        sold = structs.replace(plan.offer, price=price, own_computer=False)
+        return SimpleNamespace(plans=(plan, structs.replace(plan, offer=sold, roles=roles)), request=ONE)
+
+    steps = (answer(100.0, "cheapest"), answer(90.0, "cheapest"), answer(95.0, "cheapest"), answer(80.0))
+    why = [v.why for v in consistency.money("q", steps, ("1USD", "2USD", "3USD", "4USD"))]
+    assert not why[0]
+    assert "the cheapest costs 90 yen, and 95 yen" in why[1]
+    assert why[2]
 
 
 def item(**other: Any) -> SimpleNamespace:

@@ -299,7 +299,7 @@ def test_a_server_for_the_network_is_one_that_takes_a_key(capsys: pytest.Capture
     assert "MLX-LM" in asked(capsys, *mac)[1]
     code, out, _ = asked(capsys, *mac, "--lan")
     assert (code, "MLX-LM" in out) == (0, False)
-    assert "no key: this computer only" in asked(capsys, *mac, "--engine", "mlx")[1]
+    assert "its server has no key: gyakusan serve adds one" in asked(capsys, *mac, "--engine", "mlx")[1]
 
 
 def test_a_number_of_cards_to_buy_is_no_number_of_cards_owned(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,15 +79,16 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     owned = answer.request.owned
     memory = tuple(_tight(plan))
     files = tuple(_files(plan, owned=owned))
-    yield from (*files, *memory) if plan.small_cache else (*memory, *files)
+    slow = tuple(_missed_speed(answer.request, plan))
+    yield from (*files, *memory, *slow) if plan.small_cache else (*memory, *slow, *files)
     if plan.artifact is None and plan.preparation:
         yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
-        yield from _thinking(plan, first=False, in_table=True)
+        yield from _thinking(plan, first=False, wanted=0.0, in_table=True)
         yield from _bought(answer, plan)
     yield from _beside(plan)
     if owned:
-        yield from _thinking(plan, first=plan is answer.plans[0])
+        yield from _thinking(plan, first=plan is answer.plans[0], wanted=answer.request.workload.target_tps)
     if plan.pace is None:
         yield say("speed not known")
     elif is_wide(plan) and not plan.in_ram:
@@ -106,6 +107,13 @@ def _tight(plan: Plan) -> Iterator[Words]:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
     elif spare is not None and is_tight(plan):
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
+
+
+def _missed_speed(request: PlanRequest, plan: Plan) -> Iterator[Words]:
+    """Yield that the answer is slower than the task wants, by the figures that are shown."""
+    answer, wanted = shown_figures(plan).answer, request.workload.target_tps
+    if answer is not None and answer < wanted:
+        yield say("{n} of {wanted} wanted", n=short(answer), wanted=f"{wanted:g}")
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:
@@ -245,12 +253,12 @@ def _beside(plan: Plan) -> Iterator[Words]:
         size = f"{plan.projector_bytes / GIB:.1f}" if plan.projector_bytes else "?"
         yield say("image part counted: {n} GiB", n=size)
     if not plan.deployment.rules.KEY and plan.ledger.load.users > 1:
-        yield say("no key: this computer only")
+        yield say("its server has no key: gyakusan serve adds one")
     if plan.replicas > 1:
         yield say("{n} copies, each for its share of the people", n=plan.replicas)
 
 
-def _thinking(plan: Plan, *, first: bool, in_table: bool = False) -> Iterator[Words]:
+def _thinking(plan: Plan, *, first: bool, wanted: float, in_table: bool = False) -> Iterator[Words]:
     """Yield what thinking costs. At 80 columns it is said here, and nowhere else where the machine is owned."""
     if plan.deployment.mode == "off":
         yield say("thinking off")
@@ -260,7 +268,7 @@ def _thinking(plan: Plan, *, first: bool, in_table: bool = False) -> Iterator[Wo
         yield Message(EFFORT_TEXTS[effort])
     times = f"{plan.thinking.factor:.2g}"
     left = shown_figures(plan).answer
-    if left is None or in_table:
+    if left is None or in_table or left < wanted:  # then it is said before
         yield say("thinks x{times}", times=times)
         return
     template = "thinks x{times}: {left} tokens/s of answer" if first else "thinks x{times}: {left} of answer"

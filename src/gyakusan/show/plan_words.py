@@ -108,6 +108,9 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
 def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -> Message:
     if role == "balanced":
         return Message(PREFERRED_TEXTS[request.prefer])
+    prices = [p.offer.price for p in plans if p.offer.price is not None]
+    if role == "cheapest" and round(plans[number].offer.price or 0.0) > round(min(prices)):  # that row is too slow
+        return say("cheapest at the wanted speed")
     if role == "fastest" and not leads_speed(plans, number):
         return say("fastest answers")
     return Message(ROLE_TEXTS[role])

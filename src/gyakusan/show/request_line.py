@@ -107,7 +107,7 @@ def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.budget is not None:
         yield say("budget {amount}", amount=request.budget.text)
     if request.speed:
-        yield say("at least {n} tokens/s", n=f"{request.speed:g}")
+        yield say("surely at least {n} tokens/s", n=f"{request.speed:g}")
     if request.max_ttft is not None:
         yield say("first token within {n}", n=typed_duration(request.max_ttft))
     yield from usual_pace(request)
@@ -153,10 +153,7 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
         yield say("with images")
     if request.ram is not None:
         yield say("{ram} of RAM", ram=request.ram)
-    if request.power is not None:
-        yield say("at most {n} W", n=f"{request.power:g}")
-    if request.count < MAX_DEVICES and not request.owned:
-        yield say("at most {n} cards", n=request.count)
+    yield from _machine_limits(request)
     if request.kv_types:
         yield say("KV cache {types}", types=", ".join(request.kv_types).lower())
     for name, values in (
@@ -169,6 +166,18 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     ):
         if values:
             yield Message(CHOICE_TEXTS[name], {"names": ", ".join(values)})
+
+
+def _machine_limits(request: PlanRequest) -> Iterator[Message]:
+    """Yield what limits the machine: power, the socket, cards."""
+    if request.power is not None:
+        yield say("at most {n} W", n=f"{request.power:g}")
+    if request.outlet is not None:
+        yield say("at most {n} W from the socket", n=f"{request.outlet:g}")
+    if request.count == 1 and not request.owned:
+        yield say("1 card")
+    elif request.count < MAX_DEVICES and not request.owned:
+        yield say("at most {n} cards", n=request.count)
 
 
 def _intervals(request: PlanRequest) -> tuple[Message, ...]:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.plan_judges import consistency
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.planning.small import small
 
+import gyakusan
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.replica_queue import replica_queue
 from gyakusan.planning.request.pace import MISS_STEP, SLOWEST_ANSWER, missed_by
@@ -247,3 +250,32 @@ def test_more_bits_are_taken_where_memory_is_free() -> None:
     files = [table.name[int(found.grid.cells.row[i])] for i in ranked_for_role("best", scores, request)]
     assert files[0] in ("Q6_K", "Q8_0", "Q5_K_M")
     assert any("Q4" in name for name in files[1:])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"users": 8, "context": "64k", "task": "coding"},
+        {"users": 2, "task": "chat", "language": "ja"},
+        {"users": 5, "task": "agents", "prefer": "quality"},
+        {"users": 20, "context": "16k", "task": "rag", "prefer": "price"},
+    ],
+)
+def test_more_money_lowers_no_score_and_raises_no_cheapest_price(asked: dict[str, Any]) -> None:
+    """A reader saw quality 78, 67, 82, 71 and "cheapest" from 1,877 to 4,496 USD as the budget grew."""
+    budgets = [f"{amount}USD" for amount in (1_200, 2_000, 3_000, 4_000, 4_500, 6_000, 9_000, 14_000)]
+    answers = [gyakusan.plan(budget=b, **asked) for b in budgets]
+    assert [v.why for v in consistency.money("", answers, budgets) if v.why] == []
+
+
+def test_speed_and_wait_count_as_the_table_shows_them() -> None:
+    """A plan at the wanted speed was ranked as if it had half of it: two boxes changed the model with every further person."""
+    asked = {"device": "2x RTX 3090", "context": "64k", "task": "coding"}
+    names = [recommend(parse_request({**asked, "users": n})).plans[0].name for n in range(1, 10)]
+    assert sum(a != b for a, b in pairwise(names)) <= 1
+
+
+def test_a_poor_fast_model_does_not_come_before_good_ones_that_are_a_little_slow() -> None:
+    """Eight people on a Mac got a model of 42 points first, above 67 to 83 points at 4 to 7 tokens/s of answer."""
+    asked = {"device": "M4 Max 64GB", "users": 8, "context": "64k", "task": "coding"}
+    assert float(recommend(parse_request(asked)).plans[0].score.value) > 60

@@ -23,6 +23,7 @@ from gyakusan.planning.select.shown_plans import (
     MAX_ROWS,
     ShownFigures,
     is_beaten,
+    may_be_cheapest,
     shown_figures,
     shown_plans,
     trained_model,
@@ -40,7 +41,7 @@ def hold(found: Recommendation) -> None:
     assert len(plans) <= MAX_ROWS
     for number, plan in enumerate(plans):
         for role in plan.roles:
-            _true(role, figures, number, request.owned)
+            _true(role, figures, number, found)
         assert not any(is_beaten(plan, other, owned=request.owned) for other in plans if other is not plan)
         if plan.tied_with:
             other = plans[plan.tied_with - 1]
@@ -53,13 +54,14 @@ def hold(found: Recommendation) -> None:
     _models_once(found)
 
 
-def _true(role: str, figures: list[ShownFigures], number: int, owned: bool) -> None:
+def _true(role: str, figures: list[ShownFigures], number: int, found: Recommendation) -> None:
     if role in BEST_OF:
         shown = [getattr(f, BEST_OF[role]) for f in figures]
         assert shown[number] == max(s for s in shown if s is not None), role
     elif role == "cheapest":
-        assert not owned
-        assert figures[number].price == min(f.price for f in figures if f.price is not None)
+        assert not found.request.owned
+        kept = [f.price for f, p in zip(figures, found.plans, strict=True) if may_be_cheapest(found.request, p)]
+        assert figures[number].price == min(p for p in kept if p is not None)
     else:
         assert role in ("balanced", "smallest")
         assert role != "balanced" or number == 0
@@ -73,7 +75,8 @@ def _models_once(found: Recommendation) -> None:
     best = max((shown_figures(p).quality for p in found.plans), default=0.0)
     ways = [(trained_model(p.name), p.offer.own_computer) for p in found.plans]
     for way in set(ways):
-        same = [shown_figures(p) for p, own in zip(found.plans, ways, strict=True) if own == way]
+        alike = [p for p, own in zip(found.plans, ways, strict=True) if own == way]
+        same = [shown_figures(p) for p in alike if p is alike[0] or "cheapest" not in p.roles]
         assert len(same) <= 2
         if len(same) == 2:
             prices, answers = ([getattr(f, x) or 0.0 for f in same] for x in ("price", "answer"))

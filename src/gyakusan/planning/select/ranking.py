@@ -1,9 +1,11 @@
 """Rank candidates for each role: balanced, best, fastest, cheapest, with spare room, another family, smallest.
 
-Quality counts one standard error below its score, but for the best, which is the highest that is shown. Models that
-nobody tested are ranked only if no tested model is left. Where no candidate keeps the limits of use (request.pace), those that
-miss them least come first, whatever they are better at (`nearest_first`). Limits that the person sets leave candidates out
-before this, and what is to spare is judged by the ledger after it (`select.recommend`).
+Quality counts one standard error below its score, but for the best, which is the highest that is shown. Speed and wait count as
+the table shows them, so that what is wanted is judged by one figure. Models that nobody tested are ranked only if no tested
+model is left. What is balanced and what is cheapest have no limit that moves with the best of the candidates: with more money
+the first plan's utility never falls, and the cheapest plan never costs more. Where no candidate keeps the limits of use
+(request.pace), those that miss them least come first, whatever they are better at (`nearest_first`). Limits that the person
+sets leave candidates out before this, and what is to spare is judged by the ledger after it (`select.recommend`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from gyakusan.catalog.thinking import thinking
-from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray, Number
 from gyakusan.core.broadcast import median
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
@@ -23,15 +25,23 @@ from gyakusan.planning.request.pace import MISS_STEP, is_usable, is_wanted, miss
 from gyakusan.planning.request.request import PlanRequest, Prefer
 
 Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
-ROLES: tuple[Role, ...] = ("balanced", "best", "other", "fastest", "cheapest", "room")
+ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "other", "cheapest", "room")
 MACHINE_ROLES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
 """Roles of machines for one model: the quality hardly differs, so that "best" says little."""
 GOOD_WITHIN_POINTS = 12.0
 """Models at most this far below the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
 TIE_POINTS = 0.5
 """Two qualities closer than this are equal, and the faster plan is better. [points]"""
+ENOUGH_POINTS = 50.0
+"""What is recommended or called the cheapest has at least this quality as it is shown, where something has: half of what the
+best model of the catalogue has, whatever the budget. Assumed. [points]"""
+SHOWN_WHOLE_FROM = 9.95
+"""Speeds are shown whole from here on, else with one decimal. [tokens/s]"""
 CHEAPEST_WITHIN_POINTS = 25.0
-"""The cheapest plan may be this far below the best. [points]"""
+"""Where nothing keeps what "cheapest" promises, the cheapest may be this far below the best. [points]"""
+ALIKE_SPEED = 1.2
+"""Speeds within this ratio of the highest are alike, and the better of them is called the fastest: the intervals of speed leave
+more open. Assumed."""
 WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
     "balanced": (1.0, 1.0, 1.0),
     "quality": (2.5, 0.5, 0.5),
@@ -57,6 +67,7 @@ class RankingScores(Struct, frozen=True):
     meets_target_speed: the pace is what the task wants, see request.pace
     acceptable_speed: the pace is of use, see request.pace
     missed_by: how many times the pace misses what is of use, see request.pace
+    good_value: what "cheapest" promises is kept, by the figures that are shown: the wanted speed, ENOUGH_POINTS
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
     """
@@ -67,6 +78,7 @@ class RankingScores(Struct, frozen=True):
     meets_target_speed: BoolArray
     acceptable_speed: BoolArray
     missed_by: FloatArray
+    good_value: BoolArray
     model: IntArray
     memory: FloatArray
 
@@ -76,11 +88,9 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
     cells, workload = grid.cells, request.workload
     eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
     expected = cells.expected_visible_tokens_per_s
-    # who prefers speed means the speed that the table shows; else its low end counts
-    counted = expected if request.prefer == "speed" else cells.visible_tokens_per_s
-    speed = np.where(np.isnan(counted), _guessed_speed(grid, request.task), counted)
+    speed = np.where(np.isnan(expected), _guessed_speed(grid, request.task), expected)
     price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
-    ttft = np.nan_to_num(cells.ttft_high, nan=workload.target_ttft)
+    ttft = np.nan_to_num(cells.ttft, nan=workload.target_ttft)
     wait_doublings = np.log2(np.clip(ttft / workload.target_ttft, 1.0, 64.0))
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
     utility = (
@@ -88,15 +98,15 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         + by_speed * (speed_points(workload, request.prefer, speed) - wait_doublings)
         - by_price * price_doublings
     )
-    pace = np.where(np.isnan(expected), speed, expected), np.nan_to_num(cells.ttft, nan=workload.target_ttft)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     return RankingScores(
         cells=cells,
         eligible=eligible,
         utility=utility,
-        meets_target_speed=np.asarray(is_wanted(workload, *pace)),
-        acceptable_speed=np.asarray(is_usable(request, *pace)),
-        missed_by=np.asarray(missed_by(request, *pace)),
+        meets_target_speed=np.asarray(is_wanted(workload, speed, ttft)),
+        acceptable_speed=np.asarray(is_usable(request, speed, ttft)),
+        missed_by=np.asarray(missed_by(request, speed, ttft)),
+        good_value=is_good_value(request, expected, cells.quality),
         model=grid.models,
         memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
     )
@@ -112,6 +122,16 @@ def _guessed_speed(grid: SweepResult, task: str) -> FloatArray:
     factors = [thinking(known[i].name, known[i].modes[j].mode, task).factor for i, j in pairs]
     speed: FloatArray = CPU_RAM_BANDWIDTH / np.maximum(1.0, bytes_per_token) / np.array(factors)
     return speed
+
+
+def is_good_value(request: PlanRequest, answer: Number, quality: Number) -> BoolArray:
+    """Return True where shown figures keep what "cheapest" promises at every budget; a speed that is not known does not.
+
+    answer: visible speed [tokens/s]
+    quality: [points]
+    """
+    shown = np.where(np.asarray(answer) >= SHOWN_WHOLE_FROM, np.round(answer), np.round(answer, 1))
+    return np.asarray((shown >= request.workload.target_tps) & (np.round(quality) >= ENOUGH_POINTS))
 
 
 def _comparable_prices(price: FloatArray) -> FloatArray:
@@ -162,8 +182,19 @@ def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequ
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
     ranked = pool[np.lexsort((pool, *(key[pool] for key in keys)))]
-    order: list[int] = (_less_loss_first(ranked, scores) if role == "best" else ranked).tolist()
+    if role == "best":
+        ranked = _less_loss_first(ranked, scores)
+    elif role == "fastest":
+        ranked = _better_of_alike(ranked, visible_speed, cells.quality_lower)
+    order: list[int] = ranked.tolist()
     return order
+
+
+def _better_of_alike(ranked: IntArray, speed: FloatArray, quality: FloatArray) -> IntArray:
+    """Return candidates, the fastest first, so that of those whose speed is like the highest the better is first."""
+    alike = ALIKE_SPEED * speed[ranked] >= np.max(speed[ranked], initial=0.0)
+    order = np.lexsort((np.arange(len(ranked)), np.where(alike, -quality[ranked], 0.0), ~alike))
+    return ranked[order]
 
 
 def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
@@ -208,25 +239,30 @@ def passed_over_for(scores: RankingScores, index: int) -> int | None:
 
 
 def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: bool) -> IntArray:
-    """Return the candidates that a role may choose: good ones of those that keep the limits of use, or miss them alike.
+    """Return the candidates that a role may choose of those that keep the limits of use, or miss them alike.
 
-    Good is measured from the best at the wanted pace, where there is one: a slow model does not make a fast one bad. The
-    fastest, the cheapest and the smallest have the wanted pace where a good candidate does.
+    All of them for the best, those of ENOUGH_POINTS for the balanced plan, and what keeps its promise for the cheapest, where
+    there are some. Others are good: measured from the best at the wanted pace, where there is one, as a slow model does not
+    make a fast one bad.
     near: a group of `nearest_first`
     one_model: the model is given, so that its cheapest machine need only be of acceptable speed
     """
-    cells, pool, on_target = scores.cells, near, near[scores.meets_target_speed[near]]
-    top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
-    if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
-        pool = on_target
-    if role == "best":
-        return pool
+    cells = scores.cells
+    if role == "best" or (one_model and role in ("cheapest", "smallest")):
+        return near
+    if role == "balanced":
+        enough = near[np.round(cells.quality[near]) >= ENOUGH_POINTS]
+        return enough if len(enough) else near
+    on_target, kept = near[scores.meets_target_speed[near]], near[scores.good_value[near]]
+    if role == "cheapest" and len(kept):
+        return kept
+    top = float(np.max(cells.quality_lower[on_target if len(on_target) else near]))
+    pool = on_target if len(on_target) and role == "fastest" else near
     within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "smallest") else GOOD_WITHIN_POINTS
     good = pool[cells.quality_lower[pool] >= top - within]
     if not len(good):  # of those on target none is good: the good ones of acceptable speed
         good = near[cells.quality_lower[near] >= top - within]
-    pool = good
     if role == "room":
-        roomy = pool[cells.spare_users[pool] >= np.maximum(1, median(cells.spare_users[pool]))]
-        pool = roomy if len(roomy) else pool
-    return pool
+        roomy = good[cells.spare_users[good] >= np.maximum(1, median(cells.spare_users[good]))]
+        good = roomy if len(roomy) else good
+    return good

@@ -2,7 +2,8 @@
 
 A role of the ranking proposes a plan; what the plan is called follows from the figures that are printed. The rules:
 row 1 is the recommendation; no row is beaten by another in every figure shown; a model has one row on a machine, and at
-most two rows where a machine is bought, the second a quarter cheaper, half as fast again or with the highest quality of all.
+most two rows where a machine is bought, the second a quarter cheaper, half as fast again or with the highest quality of all;
+the cheapest plan has a row in any case.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from msgspec import Struct, structs
 from gyakusan.catalog.models import find
 from gyakusan.catalog.quality_index import RETRAINED
 from gyakusan.core.quality import SHARE80
+from gyakusan.planning.request.pace import is_usable
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.ranking import SHOWN_WHOLE_FROM, is_good_value
 from gyakusan.units import GIB
 
 MAX_ROWS = 6
@@ -63,7 +66,7 @@ def shown_figures(plan: Plan) -> ShownFigures:
 
 def two_digits(value: float) -> float:
     """Return a figure as it is printed: whole from 10 on, else with one decimal."""
-    return float(round(value)) if value >= 9.95 else round(value, 1)
+    return float(round(value)) if value >= SHOWN_WHOLE_FROM else round(value, 1)
 
 
 class Comparable(Protocol):
@@ -140,8 +143,12 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
     chosen: candidates for rows, the recommendation first
     """
     rows: list[Plan] = []
+    least = _cheapest(request, chosen)
     for plan in chosen:
-        if is_repetition(plan, rows, request) or any(is_beaten(plan, r, owned=request.owned) for r in rows):
+        cheapest = plan is least
+        if not cheapest and is_repetition(plan, rows, request):
+            continue
+        if any(is_beaten(plan, r, owned=request.owned) for r in rows):
             continue
         beaten = [r for r in rows if is_beaten(r, plan, owned=request.owned)]
         if rows and rows[0] in beaten:  # what beats the recommendation in everything is the recommendation
@@ -150,6 +157,12 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
             rows.append(plan)
         rows = [r for r in rows if r not in beaten]
     return tuple(labelled(request, rows))
+
+
+def _cheapest(request: PlanRequest, plans: Sequence[Plan]) -> Plan | None:
+    """Return the cheapest of the plans that may be called so, None without one: its row shows no model too often."""
+    kept = [] if request.owned else [p for p in plans if may_be_cheapest(request, p) and p.offer.price is not None]
+    return min(kept, key=lambda p: p.offer.price or 0.0, default=None)
 
 
 def labelled(request: PlanRequest, rows: Sequence[Plan]) -> Iterator[Plan]:
@@ -171,7 +184,7 @@ def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[
         yield "best"
     if _leads([f.answer for f in figures], number):
         yield "fastest"
-    if not request.owned and _leads([_negative(f.price) for f in figures], number):
+    if _is_cheapest(request, rows, number):
         yield "cheapest"
     if _leads([f.spare for f in figures], number):
         yield "room"
@@ -179,6 +192,29 @@ def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[
         memory = [-float(sum(g.memory or 0 for g in r.offer.machine.gpus)) for r in rows]
         if _leads(memory, number):
             yield "smallest"
+
+
+def _is_cheapest(request: PlanRequest, rows: Sequence[Plan], number: int) -> bool:
+    """Return True if no row costs less of those that keep what the word promises, the same for every budget."""
+    prices = [_negative(shown_figures(r).price) for r in rows]
+    if request.owned or len(set(prices)) == 1:
+        return False
+    kept = [p if may_be_cheapest(request, r) else None for p, r in zip(prices, rows, strict=True)]
+    mine = kept[number]
+    return mine is not None and mine == max(p for p in kept if p is not None) and kept.index(mine) == number
+
+
+def may_be_cheapest(request: PlanRequest, plan: Plan) -> bool:
+    """Return True if a plan keeps what the word cheapest promises: it surely fits, has the wanted speed and enough quality.
+
+    Of a model that was named every plan does that is of use.
+    """
+    answer = None if plan.pace is None else plan.pace.decode_each.value / plan.thinking.factor
+    if not plan.surely_fits:
+        return False
+    if request.model is not None:
+        return plan.pace is None or bool(is_usable(request, answer or 0.0, plan.pace.ttft.value))
+    return answer is not None and bool(is_good_value(request, answer, float(plan.score.value)))
 
 
 def _leads(values: Sequence[float | None], number: int) -> bool:
