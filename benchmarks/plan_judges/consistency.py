@@ -9,7 +9,7 @@ from typing import Any
 import gyakusan
 from benchmarks.plan_judges.verdict import Verdict
 from gyakusan.core.ledger import Ledger
-from gyakusan.planning.evaluate.pareto_filter import CACHE_COST
+from gyakusan.engines.registry import engine
 from gyakusan.planning.request.pace import is_usable, speed_points
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
@@ -166,7 +166,9 @@ def score(plan: Plan, request: PlanRequest) -> float:
     assert plan.pace is not None
     workload = request.workload
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
-    quality = float(plan.score.value - plan.score.error) - (CACHE_COST["Q8_0"] if plan.small_cache else 0.0)
+    quality = float(plan.score.value - plan.score.error) - (
+        engine(plan.engine).SMALLER_CACHE.loss if plan.small_cache else 0.0
+    )
     speed = float(speed_points(workload, request.prefer, plan.pace.decode_each.value / plan.thinking.factor))
     wait = math.log2(min(64.0, max(1.0, plan.pace.ttft.value / workload.target_ttft)))
     return by_quality * quality / 10 + by_speed * (speed - wait) - by_price * math.log2(plan.offer.price or 1.0)
