@@ -201,9 +201,10 @@ def find_running(name: str | None) -> RunningServer:
 
 def nothing_runs(*, address: bool = False) -> BadReference:
     """Return the error where no server runs that gyakusan started. address: that of another server would do."""
-    alone = "Start one: gyakusan serve smollm2 --detach"
-    other = "Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1"
-    return BadReference("No server that gyakusan started runs on this computer.", mend=other if address else alone)
+    mend = "Start one: gyakusan serve smollm2 --detach"
+    if address:
+        mend = "Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1"
+    return BadReference("No server that gyakusan started runs on this computer.", mend=mend)
 
 
 def check_name(name: str) -> None:
