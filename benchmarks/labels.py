@@ -86,7 +86,7 @@ def _others(question: Question) -> Iterator[Verdict]:
 
 FLEET = {
     "best": ("quality", 1),
-    "fastest": ("speed", 1),
+    "fastest": ("answer", 1),
     "cheapest": ("price", -1),
     "fewest": ("machines", -1),
 }

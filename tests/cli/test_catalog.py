@@ -151,7 +151,7 @@ def test_a_model_that_is_added_is_planned_with(run: Any, tmp_path: Path, capsys:
         "Not known: licence (--license), languages (--languages).\n"
     )
     assert [m["name"] for m in json.loads(run("list", "models", "--search", "mine-7b", "--json")[1])] == ["Mine-7B"]
-    assert main(["plan", "--device", "RTX 4090", "--model", "mine-7b", "--details", "1"]) == 0
+    assert main(["plan", "--device", "RTX 4090", "--model", "mine-7b", "--engine", "llama.cpp", "--details", "1"]) == 0
     shown = capsys.readouterr().out
     assert f"convert_hf_to_gguf.py {folder}" in shown
     assert "quality assumed" in shown

@@ -58,7 +58,7 @@ def test_nothing_for_quality_but_for_speed_is_an_answer(capsys: pytest.CaptureFi
 def test_prices_of_a_purchase_stand_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "card: 1,600,000 yen, power supply: 50,000 yen" in out
+    assert "card: 900,000 yen, power supply: 28,000 yen" in out
 
 
 def test_what_to_type_next_keeps_the_question() -> None:

@@ -26,6 +26,7 @@ WRITING = {"json", "color", "lang", "csv", "help", "version"}
 OTHERWISE = {
     ("inspect", "why"): "each line of the ledger has its formula",
     ("inspect", "quants"): "quantizations()",
+    ("inspect", "task"): "its lengths: context, prompt, answer",
     **{
         ("plan", name): "how a plan's command and files are written: plan.command, engines.service_files, to_json()"
         for name in ("details", "command", "compose", "systemd", "save", "lan", "ui", "all_flags")

@@ -85,7 +85,7 @@ def test_words_of_a_command() -> None:
 
 def test_the_first_or_the_last_lines_are_kept() -> None:
     command = 'gyakusan inspect gpt-oss-20b --device "RTX 4090"'
-    whole = docs.output(command, "en", "").splitlines()[2:-1]
+    whole = docs.output(f"{command} | head -99", "en", "").splitlines()[2:-1]
     assert docs.output(f"{command} | head -4", "en", "").splitlines()[2:-1] == whole[:4]
     assert docs.output(f"{command} | tail -3", "en", "").splitlines()[2:-1] == whole[-3:]
 
@@ -257,10 +257,10 @@ def test_the_readme_is_one_screen(name: str) -> None:
     assert "make test" in text
 
 
-PAGES = [f"docs/{language}/{page}.md" for language in ("en", "ja") for page in ("tutorial", "install")]
+INSTALLING = [f"docs/{language}/{page}.md" for language in ("en", "ja") for page in ("tutorial", "install")]
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ja.md", *PAGES])
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md", *INSTALLING])
 def test_what_is_installed_has_a_python_of_its_own(name: str) -> None:
     """`pip install '.[serve,nvidia]'` replaced packages of the system's Python."""
     lines = (ROOT / name).read_text().splitlines()

@@ -19,9 +19,9 @@ def cells(rest: str, language: str = "en") -> list[list[str]]:
 def test_the_hardware_has_the_guides_prices() -> None:
     rows = {row[0]: row for row in cells("hardware")}
     assert len(rows) == 1 + sum(map(len, docs_guide.HARDWARE))
-    assert rows["NVIDIA GeForce RTX 5090"][4:] == ["450,000 JPY (2025-12)", "550,000 JPY (2026)"]
-    assert rows["NVIDIA DGX Spark"][4] == "550,000 JPY (2025-12)"
-    assert rows["RTX 5090 gaming laptop PC"][4] == "550,000 JPY (2025-12)"
+    assert rows["NVIDIA GeForce RTX 5090"][4:] == ["450,000 yen (2025-12)", "550,000 yen (2026)"]
+    assert rows["NVIDIA DGX Spark"][4] == "550,000 yen (2025-12)"
+    assert rows["RTX 5090 gaming laptop PC"][4] == "550,000 yen (2025-12)"
     for row in list(rows.values())[1:]:
         assert 0 < float(row[2]) < float(row[1]), row
 
@@ -31,12 +31,12 @@ def test_the_hardware_has_the_guides_prices() -> None:
     [
         ((), "-"),
         ((Price(5, "USD", "2026-01", ""),), "5 USD (2026-01)"),
-        ((Price(5, "USD", "2026-01", ""), Price(900, "JPY", "2025", "")), "900 JPY (2025)"),
-        ((Price(2000, "JPY", "2026", ""), Price(1000, "JPY", "2026-03", "")), "1,000 - 2,000 JPY (2026-03)"),
+        ((Price(5, "USD", "2026-01", ""), Price(900, "JPY", "2025", "")), "900 yen (2025)"),
+        ((Price(2000, "JPY", "2026", ""), Price(1000, "JPY", "2026-03", "")), "1,000 - 2,000 yen (2026-03)"),
     ],
 )
 def test_a_price_is_a_range_in_yen_where_there_is_one(prices: tuple[Price, ...], shown: str) -> None:
-    assert docs_guide._price(prices) == shown
+    assert docs_guide._price(prices, "en") == shown
 
 
 def test_the_contexts_are_those_that_fit() -> None:

@@ -17,10 +17,12 @@ QUESTIONS = {
     "/plan": {
         "device": "RTX 4090", "memory": None, "ram": "64GiB", "users": "3", "context": "32768", "task": "rag",
         "language": "ja", "images": "1", "prefer": "quality", "speed": "5.0", "quality": "30.0", "first": "50.0",
+        "bandwidth": "80GB/s", "kv_type": "q8_0", "prompt": "900", "currency": "USD",
     },
     "/fit": {
         "model": "gemma4-12b", "quant": "Q4_K_M", "device": "RTX 4090", "ram": "64GiB", "users": "3", "context": "32768",
         "task": "coding", "language": "ja", "images": "1", "kv_type": "q8_0", "prompt": "900",
+        "bandwidth": "80GB/s",
     },
 }  # fmt: skip
 """Page -> a question with a value for each of its fields that other pages have, too."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from msgspec import structs
 
 from gyakusan.cli.options import Output, _, whole
 from gyakusan.cli.report_files import Files, write
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 80, 24
 """The screen on which an answer fits. [cells], [lines]"""
+MOST_ROWS = 5
+"""Plans that stand there in any case."""
 
 
 @Parameter(name="*")
@@ -171,20 +174,37 @@ def _screen(found: Recommendation, views: Views, output: Output, *, lan: bool) -
 
 
 def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
-    """Return the answer with as many notes as fit on a screen of 80 columns and 24 lines."""
+    """Return the answer as it fits on a screen of 80 columns and 24 lines: fewer notes, then a row less, then no next step."""
     from gyakusan.show import plan as show
     from gyakusan.show.terminal import lines
 
-    @cache
-    def drawn(place: int) -> Tree:
-        items, shared = show.SHORTER[place]
-        return show.screen(found, items=items, shared=shared, lan=lan)
+    def fits(parts: Tree) -> bool:
+        return sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES
 
-    def fits(place: int) -> bool:
-        return sum(1 for _ in lines(drawn(place), output.language, COLUMNS)) <= LINES
+    for answer, choices in _shorter(found):
 
-    last = len(show.SHORTER) - 1  # each is no longer than the one before
-    return drawn(bisect_left(range(last), True, key=fits))
+        @cache
+        def drawn(place: int, answer: Recommendation = answer, choices: bool = choices) -> Tree:
+            items, shared = show.SHORTER[place]
+            return show.screen(answer, items=items, shared=shared, lan=lan, choices=choices)
+
+        last = len(show.SHORTER) - 1  # each is no longer than the one before
+        parts = drawn(bisect_left(range(last), True, key=lambda n: fits(drawn(n))))
+        if fits(parts):
+            break
+    return parts
+
+
+def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
+    """Yield an answer and whether the next step stands below it, from the longest to the shortest screen.
+
+    The last of many rows can be left out (--details N shows it still), unless another row or a label needs it.
+    """
+    last, count = found.plans[-1], len(found.plans)
+    needed = "cheapest" in last.roles or any(plan.tied_with == count for plan in found.plans)
+    answers = (found,) if count <= MOST_ROWS or needed else (found, structs.replace(found, plans=found.plans[:-1]))
+    for choices in (True, False):
+        yield from ((answer, choices) for answer in answers)
 
 
 def _none(found: Recommendation, views: Views) -> Tree:

@@ -9,24 +9,16 @@ from gyakusan.show.tree import Next, Part, Pause, Question, Table, Text, Tree, V
 
 
 def answer_screen(
-    verdict: Verdict, question: Question, table: Table, remarks: Iterable[Part], choices: tuple[Words, ...] = ()
+    verdict: Verdict, question: Question, table: Table, remarks: Iterable[Part], choices: tuple[Words, ...] | None = ()
 ) -> Tree:
     """Return an answer on one screen.
 
-    remarks: what holds for several rows; choices: what can be typed next, () = the details and the command of row 1
+    remarks: what holds for several rows
+    choices: what can be typed next, () = the details and the command of row 1, None = nothing
     """
     usual = (say("add {options}", options=whole("--details 1")), say("add {options}", options=whole("--command 1")))
-    return (
-        verdict,
-        Pause(),
-        question,
-        Pause(),
-        table,
-        Pause(),
-        *remarks,
-        Pause(),
-        Next(choices or usual),
-    )
+    after = () if choices is None else (Pause(), Next(choices or usual))
+    return (verdict, Pause(), question, Pause(), table, Pause(), *remarks, *after)
 
 
 def no_answer(verdict: Verdict, ways: Iterable[Words], question: Question) -> Tree:

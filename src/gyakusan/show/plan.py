@@ -35,15 +35,18 @@ SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0)
 """Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 
-def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan: bool = False) -> Tree:
+def screen(
+    answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan: bool = False, choices: bool = True
+) -> Tree:
     """Return the answer on one screen. The answer has a plan.
 
     items: most things that are said of one plan; shared: most lines that hold for all of them
     lan: colleagues are to reach the server, so the commands that can be typed next say so, too
+    choices: False leaves out what can be typed next
     """
-    choices = _next(answer, " --lan" if lan else "")
+    steps = _next(answer, " --lan" if lan else "") if choices else None
     first, *rest = answer_screen(
-        verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), choices
+        verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), steps
     )
     return (first, *(Text(r.sentence) for r in answer.relaxations), *rest)
 

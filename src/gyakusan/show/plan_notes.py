@@ -195,10 +195,10 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
 
 
-def price_note(offers: Sequence[HardwareOption], *, details: bool = False) -> Message | None:
+def price_note(offers: Sequence[HardwareOption], *, details: bool = False, brief: bool = False) -> Message | None:
     """Return from when the prices of purchases are, their exchange rates, and that some are estimates. None without any.
 
-    details: say where each price stands
+    details: say where each price stands; brief: leave out what stands there
     """
     items = [item for offer in offers for item in offer.items]
     if not items:
@@ -209,7 +209,10 @@ def price_note(offers: Sequence[HardwareOption], *, details: bool = False) -> Me
         head = say("All rows: {price}", price=price_words(first))
     else:
         head = say("Prices of {first} to {last}", first=month_text(first), last=month_text(last))
-    told = Listed((head, *(_rate(converted[key]) for key in sorted(converted)), *_estimates(items)))
+    rates = tuple(_rate(converted[key]) for key in sorted(converted))
+    if brief and details:
+        return say("{told}: --details N", told=Listed((head, *rates)))
+    told = Listed((head, *rates, *_estimates(items)))
     return say("{told}; each: add --details N.", told=told) if details and first != last else say("{told}.", told=told)
 
 
@@ -277,9 +280,10 @@ def _thinking(plan: Plan, *, first: bool, wanted: float, in_table: bool = False)
 
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
     """Return what holds for the whole answer, a line for each. most: lines besides that of the prices."""
-    prices = None if answer.request.owned else price_note([p.offer for p in answer.plans], details=True)
-    first = (*(() if prices is None else (prices,)), *_sold_elsewhere(answer))
-    return tuple(Text(note, "note") for note in (*first, *list(_shared(answer))[:most]))
+    offers = () if answer.request.owned else tuple(p.offer for p in answer.plans)
+    prices = price_note(offers, details=True, brief=most == 0)
+    others = [*_sold_elsewhere(answer), *_shared(answer)][:most]
+    return tuple(Text(note, "note") for note in (*(() if prices is None else (prices,)), *others))
 
 
 def _sold_elsewhere(answer: Recommendation) -> Iterator[Message]:

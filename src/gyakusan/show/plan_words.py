@@ -58,8 +58,9 @@ def machine_title(option: HardwareOption) -> Words:
 
 
 def is_card(option: HardwareOption) -> bool:
-    """Return True if graphics cards are bought with a computer around them."""
-    return not option.owned and bool(option.machine.gpus) and option.machine.gpus[0].kind == "gpu"
+    """Return True if graphics cards are bought, with or without a computer around them; a laptop is a computer itself."""
+    gpus = option.machine.gpus
+    return not option.owned and bool(gpus) and gpus[0].kind == "gpu" and "laptop" not in option.machine.name
 
 
 def as_text(system: str, plan: Plan) -> str:

@@ -8,6 +8,8 @@ from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.records import own_entries
 from gyakusan.engines.registry import NAMES
 
+CACHES = ("f16", "q8_0")
+"""Types of KV cache with which plans are made."""
 TASK_TEXTS = {
     "chat": "Chat", "coding": "Coding", "rag": "Questions about documents", "agents": "Agents",
     "translation": "Translation",

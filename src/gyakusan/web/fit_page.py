@@ -33,7 +33,7 @@ from gyakusan.show.charts.memory_bar import memory_bar
 from gyakusan.show.tree import Tell, Words
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.web import answers
-from gyakusan.web.choices import TASK_TEXTS, device_names, engine_names, model_names
+from gyakusan.web.choices import CACHES, TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.queries import InspectQuery, read
 from gyakusan.web.reader import Reader, reader_of
 from gyakusan.web.rendering import address, page
@@ -315,10 +315,12 @@ def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     context, users = int(found.load.context), int(found.load.users)
     others = tuple(dict.fromkeys((query.device or "RTX 4090", *OTHER_DEVICES)))
     quant = query.quant if query.engine == DEFAULT else None  # a comparison takes its formats from the usual server
+    cache = query.kv_type if query.kv_type in CACHES else None
     machines = address("/compare", model=query.model, device=others, quant=quant, context=context, users=users)
     models = address(
         "/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users,
-        images=query.images, task=query.task, language=query.language,
+        images=query.images, task=query.task, language=query.language, bandwidth=query.bandwidth, prompt=query.prompt,
+        kv_type=cache,
     )  # fmt: skip
     return machines, models
 

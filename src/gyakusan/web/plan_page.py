@@ -27,15 +27,13 @@ from gyakusan.show.report import Report, other_report, plan_report
 from gyakusan.show.tree import Tree
 from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
-from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
+from gyakusan.web.choices import CACHES, PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import BesideQuery, PlanQuery, read
 from gyakusan.web.rendering import address, page
 
 MORE = ("memory", "ram", "bandwidth", "prompt", "currency", "first", "quality", "gpus", "kv_type")
 """Parts of the question whose fields stand below "More settings"."""
-CACHES = ("f16", "q8_0")
-"""Types of KV cache with which plans are made."""
 BUDGETS = tuple(
     10_000 * n for n in (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 800, 1000)
 )

@@ -51,8 +51,9 @@ def _parsed(name: str, ram: str | None) -> Machine | None:
 
 
 def _nameless(machine: Machine) -> Machine:
-    """Return a machine by what counts: a computer that is sold whole gives its own name to the chip inside."""
-    return structs.replace(machine, gpus=tuple(structs.replace(g, name="") for g in machine.gpus))
+    """Return a machine by what counts: names and prices differ where a computer is sold whole, or in several sizes."""
+    gpus = tuple(structs.replace(g, name="", prices=()) for g in machine.gpus)
+    return structs.replace(machine, name="", prices=(), gpus=gpus)
 
 
 def _settings(request: PlanRequest, plan: Plan) -> Iterator[str]:
