@@ -16,7 +16,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
 from gyakusan.show.answer import answer_screen
-from gyakusan.show.plan_notes import MANY, notes, shared_notes
+from gyakusan.show.plan_notes import MANY, PRICES_ALONE, notes, shared_notes
 from gyakusan.show.plan_words import (
     ROLE_TEXTS,
     amounts,
@@ -31,7 +31,7 @@ from gyakusan.units import GIB
 
 __all__ = ["ROLE_TEXTS", "SHORTER", "capacities", "screen"]
 
-SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0), (1, 0))
+SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0), (1, 0), (1, PRICES_ALONE))
 """Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 

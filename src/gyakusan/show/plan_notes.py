@@ -57,6 +57,8 @@ UNPRICED = (
 """Reasons of machines without a price that counts."""
 LEAST_RATE = 0.1
 """A smaller rate is told the other way round."""
+PRICES_ALONE = -1
+"""Instead of a number of lines that hold for all plans: see shared_notes."""
 MANY = 99
 """More than is said of anything."""
 SHORT_CONTEXT = 8192
@@ -279,10 +281,13 @@ def _thinking(plan: Plan, *, first: bool, wanted: float, in_table: bool = False)
 
 
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
-    """Return what holds for the whole answer, a line for each. most: lines besides that of the prices."""
+    """Return what holds for the whole answer, a line for each.
+
+    most: lines besides that of the prices; PRICES_ALONE: none, and that one is short
+    """
     offers = () if answer.request.owned else tuple(p.offer for p in answer.plans)
-    prices = price_note(offers, details=True, brief=most == 0)
-    others = [*_sold_elsewhere(answer), *_shared(answer)][:most]
+    prices = price_note(offers, details=True, brief=most == PRICES_ALONE)
+    others = [*_sold_elsewhere(answer), *_shared(answer)][: max(most, 0)]
     return tuple(Text(note, "note") for note in (*(() if prices is None else (prices,)), *others))
 
 
