@@ -45,7 +45,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("home")
     space = ["unshare", "-rn", "-p", "-f", "--mount-proc", "--kill-child"]
     command = [*space, "bash", str(HERE / "two_nodes.sh"), sys.executable, str(HERE / "ray_script.py")]
-    state = {**os.environ, "PYTHONPATH": str(SOURCE), "XDG_STATE_HOME": str(home)}
+    patient = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}  # 5 s are few beside other tests
+    state = {**os.environ, **patient, "PYTHONPATH": str(SOURCE), "XDG_STATE_HOME": str(home)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=540, env=state, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])
