@@ -7,6 +7,8 @@ from datetime import date
 from itertools import groupby
 
 from gyakusan.catalog.quality import SMALLEST_MEASURED, penalty_law, penalty_sources
+from gyakusan.catalog.quality import find as find_quality
+from gyakusan.catalog.quality import sources as score_sources
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.core.machine import Machine
@@ -255,12 +257,15 @@ def _speed(plan: Plan) -> Iterator[Words]:
 
 
 def _quality(plan: Plan) -> Message:
+    """Return the points, how they are known, and where the scores stand from which they follow."""
+    known = score_sources()
+    places = (known[told.partition(" ")[0]][1] for scored in find_quality(plan.name) for told in scored.sources)
+    sites = tuple(Message(site) for site in dict.fromkeys(p.removeprefix("https://").rstrip("/") for p in places))
+    basis, n = Message(QUALITY_TEXTS[basis_of(plan)]), plan.mode.count
+    if not sites:
+        return say("{points}, {basis}, {n} scores", points=quality(plan.score), basis=basis, n=n)
     return say(
-        "{points}, {basis}, {n} scores (gyakusan catalog show {model})",
-        points=quality(plan.score),
-        basis=Message(QUALITY_TEXTS[basis_of(plan)]),
-        n=plan.mode.count,
-        model=plan.name,
+        "{points}, {basis}, {n} scores: {sites}", points=quality(plan.score), basis=basis, n=n, sites=Listed(sites)
     )
 
 

@@ -47,7 +47,6 @@ PAGE_TEXTS = {
         "Leave out one of the two."
     ),
     "files are made first: add --details {n}": "files are made first: see the details of plan {n}",
-    "{points}, {basis}, {n} scores (gyakusan catalog show {model})": "{points}, {basis}, {n} scores",
     "The speed of its RAM is not known: gyakusan calibrate measures it; or add --bandwidth 80GB/s.": (
         "The speed of its RAM is not known: add --bandwidth 80GB/s."
     ),

@@ -87,12 +87,12 @@ def compare(answer: Recommendation, plan: Plan, name: Message) -> Reason:
     both = standing(answer, plan, answer.plans[number - 1])
     figure = both.ahead[0]
     has, wants = both.pair(figure)
-    sentence = say(
-        "{name} is beaten by plan {n} in all: {figures}.",
-        name=name,
-        n=number,
-        figures=Listed(tuple(_pairs(answer, both))),
-    )
+    facts = {"name": name, "n": number, "figures": Listed(tuple(_pairs(answer, both)))}
+    sentence = say("Plan {n} is as good as {name} or better in quality, speed, wait and price: {figures}.", **facts)
+    if owned:
+        sentence = say(
+            "Plan {n} is as good as {name} or better in quality, speed, wait and memory to spare: {figures}.", **facts
+        )
     return Reason("beaten", sentence, figure, has, wants, number)
 
 
