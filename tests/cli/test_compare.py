@@ -121,3 +121,15 @@ def test_prices_are_said_in_the_currency_that_is_asked_for(
 def test_a_currency_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "RTX 5090", "--model", "gpt-oss-20b", "--currency", "XYZ"]) == 2
     assert "is not a known currency" in capsys.readouterr().err
+
+
+def test_a_device_beside_a_plan_answers_the_question_of_the_plan(
+    questions: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was asked for 1 person with the usual context beside a plan for several."""
+    asked = ["compare", "--plan", questions[0], "M4 Max 128GB", "--model", "gpt-oss-20b", "--json"]
+    columns = []
+    for more in ((), ("--users", "5", "--context", "16k"), ("--users", "2")):
+        assert main([*asked, *more]) == 0
+        columns.append(json.loads(capsys.readouterr().out)[-1])
+    assert columns[0] == columns[1] != columns[2]

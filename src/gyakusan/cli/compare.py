@@ -17,6 +17,7 @@ from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
 
 if TYPE_CHECKING:
+    from gyakusan.planning.request.request import PlanRequest
     from gyakusan.show.amounts import Amounts
 
 app = App(name="compare", help="Compare devices, models and plans side by side.", help_format="plaintext")
@@ -115,12 +116,14 @@ def _plans(
     from gyakusan.show import side_by_side as show
     from gyakusan.show.report import sides_report
 
-    found = [compared_request(f.stem, parse_request(question_of(f))) for f in sources]
+    requests = [parse_request(question_of(f)) for f in sources]
+    found = [compared_request(f.stem, request) for f, request in zip(sources, requests, strict=True)]
+    work, same = requests[0].workload, _same_question(people, requests[0])
     for name in models:
         for device in devices:
-            asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
+            asked = api.deployment(name, quantization=quant, load=same.load, device=device, settings=server.changes())
             value = asked.ledger
-            judged = assess(asked, value)
+            judged = assess(asked, value, work.prompt_tokens, work.output_tokens)
             title = f"{asked.model.name} @ {device}"
             found.append(compared_device(title, asked.machine, value, judged.speed, judged.overall, told.currency))
     written = write(files, lambda: sides_report(found, show.screen(found, told)), output)
@@ -131,3 +134,11 @@ def _plans(
     else:
         draw(*show.screen(found, told), *written, output=output)
     return 0 if any(s.fits for s in found) else 1
+
+
+def _same_question(people: People, request: PlanRequest) -> People:
+    """Return the load of what stands beside a plan: the plan's, where nobody gave another one."""
+    usual = People()
+    context = f"{request.workload.context}" if people.context == usual.context else people.context
+    users = f"{request.users}" if people.users == usual.users else people.users
+    return People(context, users)
