@@ -72,7 +72,7 @@ def written(path: Path, text: str) -> str:
 
 
 def run(arguments: Sequence[str], language: str, width: str = WIDTH) -> str:
-    """What a command prints, without colours and 100 columns wide, standard error last. width: of the screen, or of a pipe."""
+    """What a command prints, without colours, standard error last. width: of the screen, or of a pipe [cells]."""
     from gyakusan.cli import main
 
     out, err = io.StringIO(), io.StringIO()

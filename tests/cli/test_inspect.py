@@ -168,3 +168,9 @@ def test_a_task_is_its_prompt_answer_and_context(capsys: pytest.CaptureFixture[s
     assert "prompts of 1,000, answers of 5," in " ".join(capsys.readouterr().out.split())
     assert main([*words, "--task", "cooking"]) == 2
     assert "coding" in capsys.readouterr().err
+
+
+def test_the_lengths_of_a_task_leave_room_in_a_shorter_context(capsys: pytest.CaptureFixture[str]) -> None:
+    """A prompt of 5,000 tokens that nobody typed was refused in a context of 4,096."""
+    assert main(["inspect", "qwen3-8b", "--device", "RTX 4090", "--task", "rag", "--context", "4k"]) == 0
+    assert "prompts of 3,072" in " ".join(capsys.readouterr().out.split())

@@ -112,3 +112,9 @@ def test_choices_have_japanese_names(words: list[str], read: list[str]) -> None:
 )
 def test_a_bare_amount_in_kanji_is_one_of_yen(words: list[str], read: list[str]) -> None:
     assert in_yen(words) == read
+
+
+def test_every_amount_of_money_is_read_alike() -> None:
+    """--price was left as it stood: it takes money, too."""
+    assert in_yen(["fleet", "--price", "500万", "--budget=100万"]) != ["fleet", "--price", "500万", "--budget=100万"]
+    assert all(word.endswith("円") for word in in_yen(["--price", "500万"])[1:])

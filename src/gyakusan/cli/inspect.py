@@ -41,11 +41,14 @@ class Turn:
         str | None, Parameter(help=_("Prompt, answer and context as plan takes them for chat, coding, rag, agents ..."))
     ] = None
 
-    def lengths(self) -> Lengths:
-        """Return prompt and answer [tokens], None where nobody says. Raises UnknownName, BadQuantity."""
+    def lengths(self, people: People) -> Lengths:
+        """Return prompt and answer [tokens], None where nobody says. Raises UnknownName, BadQuantity.
+
+        Those of a task leave room in a shorter context that was given, as `plan` takes them.
+        """
         from gyakusan.planning.predict.assessment import Lengths
 
-        usual = self._usual
+        usual = self._usual(None if "context" in people.most else people.context)
         return Lengths(
             _length(self.prompt) or (None if usual is None else usual.prompt_tokens),
             _length(self.answer) or (None if usual is None else usual.output_tokens),
@@ -53,14 +56,15 @@ class Turn:
 
     def people(self, people: People) -> People:
         """Return the load, with the task's context where nobody gives one. Raises UnknownName."""
-        usual = self._usual
+        usual = self._usual(None)
         return people if usual is None or people.context is not None else replace(people, context=str(usual.context))
 
-    @property
-    def _usual(self) -> Workload | None:
+    def _usual(self, context: str | None) -> Workload | None:
         from gyakusan.planning.request.parse_request import parse_request
 
-        return None if self.task is None else parse_request({"task": self.task}).workload
+        if self.task is None:
+            return None
+        return parse_request({"task": self.task, **({} if context is None else {"context": context})}).workload
 
 
 def _length(text: str | None) -> int | None:
@@ -105,7 +109,7 @@ def inspect(
     dry = _exact(first, alone) if exact else None
     if not alone:
         return _several(first, names, which, server, output)
-    found = _inspected(first, turn.lengths(), people, where, server, limited=bool(files.named) or not output.json)
+    found = _inspected(first, turn.lengths(people), people, where, server, limited=bool(files.named) or not output.json)
     return _one(found, dry, why, files, output)
 
 

@@ -198,7 +198,7 @@ def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
 def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
     """Yield an answer and whether the next step stands below it, from the longest to the shortest screen.
 
-    The last of many rows can be left out (--details N shows it still), unless another row or a label needs it.
+    The last of many rows can be left out (--details N shows it still), unless it is the cheapest or another row names it.
     """
     last, count = found.plans[-1], len(found.plans)
     needed = "cheapest" in last.roles or any(plan.tied_with == count for plan in found.plans)

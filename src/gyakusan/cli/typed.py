@@ -67,7 +67,8 @@ def read_words(words: Sequence[str]) -> list[str]:
     return read
 
 
-_MONEY = frozenset({"--budget", "--computer"})
+MONEY = ("--budget", "--computer", "--price")
+"""Options that take an amount of money."""
 _BARE = re.compile(rf"[\d,. ]*[{numerals.KANJI}][\d,. {numerals.KANJI}]*")
 """A number with kanji and no currency: 100万, 百万."""
 
@@ -79,7 +80,7 @@ def in_yen(words: Sequence[str]) -> list[str]:
     read: list[str] = []
     for word in words:
         name, mark, value = word.partition("=")
-        amount = value if mark and name in _MONEY else word if read and read[-1] in _MONEY else ""
+        amount = value if mark and name in MONEY else word if read and read[-1] in MONEY else ""
         read.append(f"{word}円" if _BARE.fullmatch(amount) and numerals.number(amount.replace(" ", "")) else word)
     return read
 

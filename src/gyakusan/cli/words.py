@@ -19,6 +19,7 @@ from cyclopts import (
 )
 
 from gyakusan.choices import in_japanese
+from gyakusan.cli.typed import MONEY
 from gyakusan.message import Message, quoted, say
 from gyakusan.text import Language, choose, tell
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 PARSER_TEXTS = ("Commands", "Arguments", "Parameters", "Display this message and exit.", "Display application version.")
 """What cyclopts itself writes."""
 
-MONEY = ("--budget", "--computer", "--price")
-"""Options that take an amount of money."""
 SYNONYMS = {"--lan": "--host", "--server": "--engine"}
 """Options of one command, and how another one calls the same."""
 HOSTS = {"serve": "--host 0.0.0.0", "export": "--host NAME"}

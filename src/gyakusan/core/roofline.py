@@ -268,12 +268,15 @@ def first_token(
     """Return the time to the first token with `users` active [s].
 
     One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together,
-    else those that are there when one comes. queue, busy: catalog.speed_constants.waits. prefill: of one prompt [s]; step:
-    of all users [s]; answer:
-    tokens between two prompts [tokens]; prompt: its length, 0 = not known [tokens]. Where m prompts are computed together,
-    groups of m come one after the other, and a first token waits for (users + m) / 2 prompts in the mean, its own among them;
-    their starts come one after the other, too, as one thread of llama-server does them (tools/server/server-context.cpp,
-    update_slots).
+    else those that are there when one comes. queue, busy: catalog.speed_constants.waits. Where m prompts are computed
+    together, groups of m come one after the other, and a first token waits for (users + m) / 2 prompts in the mean, its own
+    among them; their starts come one after the other, too, as one thread of llama-server does them
+    (tools/server/server-context.cpp, update_slots).
+
+    prefill: of one prompt [s]
+    step: of all users [s]
+    answer: tokens between two prompts [tokens]
+    prompt: its length, 0 = not known [tokens]
     """
     group = where(prompt > 0, maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))), 1.0)
     others = (users + group) / 2 - 1

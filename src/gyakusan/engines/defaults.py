@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=EngineSettings)
 GGUF_FORMATS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")
+"""GGUF quantisations that a message names."""
 WEIGHT_LAYOUTS = (
     *(("gpu", backend) for backend in ("cuda", "rocm", "vulkan", "sycl")),
     *(("unified", backend) for backend in ("metal", "cuda", "vulkan", "sycl")),

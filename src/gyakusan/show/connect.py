@@ -28,7 +28,7 @@ def only_here(endpoint: Endpoint) -> Message | None:
     address = urllib.parse.urlsplit(endpoint.url)
     if endpoint.lan_url or not is_loopback(address.hostname or ""):
         return None
-    port = address.port or 80
+    port = address.port or (443 if address.scheme == "https" else 80)
     return say(
         "This address is for programs on this computer only. For other computers start the server with {option}, "
         "or let each of them open a tunnel: {command}",

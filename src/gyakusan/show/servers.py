@@ -109,8 +109,7 @@ def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
 
 def _described(entry: RunningServer) -> Message:
     told = {"model": entry.model or "?", "users": people(entry.users), "context": f"{entry.context:,}"}
-    named = entry.model.casefold().endswith(entry.quantization.casefold())  # a file's name says it
-    if named or not entry.quantization:
+    if entry.model.casefold().endswith(entry.quantization.casefold()):  # a file's name says it, or nobody knows it
         return say("{model} for {users} x {context} tokens", **told)
     return say("{model} {quantization} for {users} x {context} tokens", quantization=entry.quantization, **told)
 

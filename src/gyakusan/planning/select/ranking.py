@@ -211,7 +211,7 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     roomy = cells.spare_users[ranked] >= 1
     # With what a smaller cache counts for; rounded, as a sum of floats has no exact equals.
     kept = np.round((cells.quality_lower + cells.error)[ranked], 6)
-    place, round_of, left = np.zeros(len(ranked), np.int64), np.zeros(len(ranked), np.int64), np.arange(len(ranked))
+    round_of, left = np.zeros(len(ranked), np.int64), np.arange(len(ranked))
     first = np.full(kinds.max(initial=0) + 1, -1)
     first[kinds[::-1]] = left[::-1]  # kinds stand in the order of their fastest
     place = first[kinds]
