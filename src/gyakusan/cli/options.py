@@ -217,8 +217,8 @@ class Which:
     def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
         """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone.
 
-        --kv-type is of every engine that has such a cache: q8_0 is its type of 8 bits. In company one without it keeps its
-        own. --cpu is of every engine that has a backend to choose; another one refuses it in company, too.
+        --kv-type is of every engine that has such a cache: q8_0 is its type of 8 bits. --cpu is of every engine that has a
+        backend to choose. Another engine refuses both, in company too.
         """
         if name == DEFAULT:
             self._check_twice(server)
@@ -236,9 +236,9 @@ class Which:
                 mend="Its own settings are given as --set NAME=VALUE: {names}" if refused != ["--cpu"] else None,
                 names=", ".join(known),
             )  # fmt: skip
-        return {**({"backend": "cpu"} if cpu else {}), **self._cache(name, server.kv_type, alone=alone)}
+        return {**({"backend": "cpu"} if cpu else {}), **self._cache(name, server.kv_type)}
 
-    def _cache(self, name: str, kind: str | None, *, alone: bool) -> Mapping[str, object]:
+    def _cache(self, name: str, kind: str | None) -> Mapping[str, object]:
         """Return the settings by which another engine than llama.cpp has this cache. Raises BadSetting."""
         from gyakusan.engines.registry import engine
         from gyakusan.engines.settings_parser import parse_overrides
@@ -246,12 +246,7 @@ class Which:
 
         if kind is None:
             return {}
-        try:
-            found = cache_types(name, kind)
-        except BadSetting:
-            if alone:
-                raise
-            return {}
+        found = cache_types(name, kind)
         for pair in self.pairs:
             if any(found.get(field, value) != value for field, value in parse_overrides(engine(name), [pair]).items()):
                 raise BadSetting("{options} were given together.", options=f"--kv-type, --set {pair}", mend="Give one.")

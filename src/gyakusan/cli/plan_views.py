@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 80, 24
 """The screen on which an answer fits. [cells], [lines]"""
-MOST_ROWS = 5
+LEAST_ROWS = 4
 """Plans that stand there in any case."""
 
 
@@ -200,11 +200,15 @@ def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
 
     The last of many rows can be left out (--details N shows it still), unless it is the cheapest or another row names it.
     """
-    last, count = found.plans[-1], len(found.plans)
-    needed = "cheapest" in last.roles or any(plan.tied_with == count for plan in found.plans)
-    answers = (found,) if count <= MOST_ROWS or needed else (found, structs.replace(found, plans=found.plans[:-1]))
-    for choices in (True, False):
-        yield from ((answer, choices) for answer in answers)
+    answers = [found]
+    while len(answers[-1].plans) > LEAST_ROWS and not _needs_last(answers[-1]):
+        answers.append(structs.replace(found, plans=answers[-1].plans[:-1]))
+    yield from ((answer, True) for answer in answers[:2])
+    yield from ((answer, False) for answer in answers)
+
+
+def _needs_last(found: Recommendation) -> bool:
+    return "cheapest" in found.plans[-1].roles or any(plan.tied_with == len(found.plans) for plan in found.plans)
 
 
 def _none(found: Recommendation, views: Views) -> Tree:
