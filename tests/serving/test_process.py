@@ -149,6 +149,10 @@ def test_a_killed_guard_takes_it_along() -> None:
     assert pid is not None
     os.kill(guard, signal.SIGKILL)
     assert dies(pid)
+    for _ in range(500):  # the guard is another process than the one that died
+        if not made.alive:
+            break
+        time.sleep(0.02)
     assert not made.alive
     made.end()
 

@@ -190,7 +190,10 @@ class GuardedProcess:
     def exit_code(self) -> int | None:
         """The server's exit status, -n if signal n ended it, None while it runs."""
         code = self._guard.poll()
-        return None if code is None else _number(_ENDED, self.log.lines[-20:], code)
+        if code is None:
+            return None
+        # The guard's own status says 128 + n: so it stands until the last line of its log is read.
+        return _number(_ENDED, self.log.lines[-20:], code if code <= 128 else 128 - code)
 
     @property
     def alive(self) -> bool:
