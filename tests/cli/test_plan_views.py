@@ -387,3 +387,20 @@ def test_a_plan_that_cannot_be_kept_leaves_no_older_one_under_its_numbers(
     capsys.readouterr()
     assert main(["plan", "--command", "1"]) == 2
     assert "There is no last answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("asked", [{"budget": "2000EUR"}, {"budget": "200000JPY", "used": True}], ids=str)
+def test_a_long_answer_gives_up_rows_before_it_passes_a_screen(asked: dict[str, object], language: str) -> None:
+    """They were 27 and 25 lines; the cheapest row stays."""
+    from gyakusan.cli.options import Output
+    from gyakusan.cli.plan_views import COLUMNS, LINES, _fitting
+    from gyakusan.planning.request.parse_request import parse_request
+    from gyakusan.planning.select.recommend import recommend
+    from gyakusan.show.terminal import lines
+
+    found = recommend(parse_request(asked))
+    parts = _fitting(found, Output(lang=language), lan=False)  # type: ignore[arg-type]
+    drawn = [line.plain for line in lines(parts, language, COLUMNS)]  # type: ignore[arg-type]
+    assert len(drawn) <= LINES
+    assert any({"en": "cheapest", "ja": "最安"}[language] in line for line in drawn)

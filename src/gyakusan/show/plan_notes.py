@@ -19,7 +19,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
 from gyakusan.show.plan_words import against_best, labels, price_words
-from gyakusan.show.purchase import converted_words
+from gyakusan.show.purchase import LEAST_RATE, converted_words
 from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
@@ -55,8 +55,6 @@ UNPRICED = (
     "The newest price of {name} is of {month}: too old or too unsure to plan with.",
 )
 """Reasons of machines without a price that counts."""
-LEAST_RATE = 0.1
-"""A smaller rate is told the other way round."""
 PRICES_ALONE = -1
 """Instead of a number of lines that hold for all plans: see shared_notes."""
 MANY = 99
