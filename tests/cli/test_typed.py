@@ -1,4 +1,4 @@
-"""The words that were typed: kept for what repeats them; full-width letters are read as usual ones."""
+"""What was typed: full-width letters are read as usual ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from cyclopts import App
 
 from gyakusan.cli import main
 from gyakusan.cli.app import build
-from gyakusan.cli.typed import _TAKEN, half_width, in_yen, read_words, remember, typed
-
-
-def test_words_are_kept() -> None:
-    remember(["plan", "--users", "5"])
-    assert typed() == ("plan", "--users", "5")
+from gyakusan.cli.typed import _TAKEN, half_width, in_yen, read_words
 
 
 @pytest.mark.parametrize(

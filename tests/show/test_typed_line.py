@@ -9,7 +9,8 @@ import pytest
 from gyakusan.message import say
 from gyakusan.show.terminal import Terminal
 from gyakusan.show.tree import Next, whole
-from gyakusan.show.typed_line import remember, typed_out
+from gyakusan.show.typed_line import typed_out
+from gyakusan.typed_words import remember
 
 
 class Screen(io.StringIO):

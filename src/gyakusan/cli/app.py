@@ -14,13 +14,13 @@ from gyakusan._version import __version__
 from gyakusan.catalog import places
 from gyakusan.cli import repeated
 from gyakusan.cli.defaults import fill
-from gyakusan.cli.typed import remember
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
 from gyakusan.doors.notices import notice
 from gyakusan.errors import GyakusanError, UsageError
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
+from gyakusan.typed_words import remember
 
 COMMANDS = {
     "inspect": "Show the memory a model takes, and why.",

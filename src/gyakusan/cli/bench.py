@@ -150,7 +150,7 @@ _FLAGS_LEFT_OUT = ("--localscore", "--json", "--color", "--no-color")
 
 def asked_again() -> tuple[str, ...]:
     """Return the words of the command that runs that decide what is asked of which server, without how many people ask."""
-    from gyakusan.cli.typed import typed
+    from gyakusan.typed_words import typed
 
     words = list(typed())
     found, at = [], words.index("bench") + 1 if "bench" in words else 0

@@ -22,7 +22,7 @@ _EVERY = 0.1
 
 def start_detached(named: Named, output: Output) -> int:
     """Start the command that runs now again, in a session of its own, and wait until its server is ready; the exit code."""
-    from gyakusan.cli.typed import typed
+    from gyakusan.typed_words import typed
 
     child = background.launch(named, typed())
     try:

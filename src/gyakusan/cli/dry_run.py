@@ -49,9 +49,9 @@ def print_unit(model: str, life: Life) -> None:
     """Print the unit that --systemd would write. model: as typed, or its name in a plan. Raises BadSetting, ServerError."""
     from contextlib import closing
 
-    from gyakusan.cli.typed import typed
     from gyakusan.cli.unit import check_place, unit
     from gyakusan.serving.background import Named
+    from gyakusan.typed_words import typed
 
     with closing(Named.of(model, life.name, life.log_file)) as named:
         check_place(named.name)

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from cyclopts import Parameter, Token, convert
 
-from gyakusan.cli.typed import typed
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.message import quoted
 from gyakusan.numerals import in_digits
 from gyakusan.text import Language, choose
+from gyakusan.typed_words import typed
 from gyakusan.units import parse_count
 
 

@@ -102,8 +102,8 @@ def _commands(found: NodesAnswer, number: int, use: Use, output: Output) -> None
 
 def _question() -> str:
     """Return the command that was typed, without the form of its answer."""
-    from gyakusan.cli.typed import typed
     from gyakusan.doors.shell import shell_words
+    from gyakusan.typed_words import typed
 
     kept: list[str] = []
     words = iter(typed())

@@ -22,7 +22,7 @@ def check(_app: object, commands: tuple[str, ...], arguments: Any) -> None:
 
     Raises BadSetting where both may be meant and the command has a place for the second.
     """
-    from gyakusan.cli.typed import typed
+    from gyakusan.typed_words import typed
 
     if not commands:
         return

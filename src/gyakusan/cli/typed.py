@@ -1,30 +1,13 @@
-"""The words that were typed, for what repeats or shows the command that runs."""
+"""What was typed, read as its writer meant it: full-width letters, words of another language, amounts without a currency."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
-from contextvars import ContextVar
 
 from gyakusan import numerals
 from gyakusan.choices import choice
-
-_TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
-
-
-def typed() -> tuple[str, ...]:
-    """Return the words of the command that runs, without the program and --lang."""
-    return _TYPED.get()
-
-
-def remember(words: Sequence[str]) -> None:
-    """Keep the words of the command that runs."""
-    from gyakusan.show import typed_line  # not for --version
-
-    _TYPED.set(tuple(words))
-    typed_line.remember(words)
-
 
 _FULL = re.compile(r"[ -~\u3000\uff01-\uff5e]+")
 """Letters, digits and signs as an input method of Japanese writes them, beside usual ones."""

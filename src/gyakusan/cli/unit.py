@@ -35,8 +35,8 @@ _PATIENCE = 20.0
 
 def write_unit(named: Named, output: Output) -> int:
     """Write the unit, check it, and print how it is switched on. Raises BadSetting, ServerError."""
-    from gyakusan.cli.typed import typed
     from gyakusan.show.servers import unit_written
+    from gyakusan.typed_words import typed
 
     file = check_place(named.name)
     try:
