@@ -2,6 +2,6 @@
 
 import sys
 
-from gyakusan.cli import main
+from gyakusan.cli import program
 
-sys.exit(main())
+sys.exit(program())

@@ -377,3 +377,32 @@ def test_control_characters_do_not_reach_the_terminal(run: Any, tmp_path: Path) 
 def test_an_absurd_width_is_80(columns: str) -> None:
     usual = _process("inspect", "--help", COLUMNS="80", GYAKUSAN_LANG="en")
     assert _process("inspect", "--help", COLUMNS=columns, GYAKUSAN_LANG="en").stdout == usual.stdout
+
+
+PROGRAM = """
+import atexit, sys, threading
+from gyakusan.cli import program
+atexit.register(lambda: print("registered for the end"))
+told = threading.Event()
+if sys.argv.pop(1) == "thread":
+    threading.Thread(target=told.wait, args=(20,)).start()
+code = program()
+told.set()
+print("went on")
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"), [("alone", "registered for the end"), ("thread", "went on\nregistered for the end")]
+)
+@pytest.mark.parametrize(("words", "code"), [(("--version",), 0), (("plan", "--device", "no such"), 2)])
+def test_the_program_ends_at_once_after_what_was_registered_for_the_end_unless_a_thread_runs(
+    kind: str, last: str, words: tuple[str, ...], code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, kind, *words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code
+    assert done.stdout.strip().endswith(last)
+    assert ("went on" in done.stdout) is (kind == "thread")

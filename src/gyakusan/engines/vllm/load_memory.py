@@ -70,6 +70,8 @@ def load_memory(
 
 def max_ranks(model: Model, count: int) -> int:
     """Return the most of `count` GPUs that can share the heads of each layer equally."""
+    if count == 1:
+        return 1
     known = _RANKS.get(model, None, lambda: tuple(n for n in range(1, REMEMBERED + 1) if n == 1 or _shares(model, n)))
     more = (n for n in range(REMEMBERED + 1, count + 1) if _shares(model, n))
     return max((*(n for n in known if n <= count), *more))

@@ -35,7 +35,7 @@ class SweepContext(Struct, frozen=True):
     costs: what each model reads and computes for the workload
     missed: for each model how near it came; batches note there
     modes: reasoning modes of every model
-    settable: engine -> True for the modes that it can be told (modes,)
+    settable: engine that runs on one of the devices -> True for the modes that it can be told (modes,)
     reduce: True to keep of each machine only what nothing on it dominates
     rows: storage -> rows of the models that are asked about (rows,)
     ordered: storage -> all rows with their modes, best first

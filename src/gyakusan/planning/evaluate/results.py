@@ -156,6 +156,8 @@ class SweepResult(Struct, frozen=True):
         out = np.zeros(len(self.cells))
         for number, name in enumerate(self.engines):
             at = self.cells.engine == number
+            if not at.any():  # its table may not have been made
+                continue
             out[at] = getattr(self.columns.of_engine(name), column)[self.cells.row[at]]
         return out
 

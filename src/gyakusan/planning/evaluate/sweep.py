@@ -60,7 +60,7 @@ def sweep(
     """
     engines, groups = question.engines or usual_engines(), _groups(offers)
     able = [n for n in engines if any(_refusal(n, offers[g[0]].machine, question) is None for g in groups)]
-    context = _context(question, columns, models, engines, able, contexts or (question.workload.context,), reduce)
+    context = _context(question, columns, models, able, contexts or (question.workload.context,), reduce)
     shared = _with_replicas(structs.replace(context, alone=alone))
     if len(groups) > MANY_DEVICES:
         _keep_freed_memory()
@@ -192,7 +192,6 @@ def _context(
     question: PlanRequest,
     columns: ModelTable,
     models: IntArray,
-    engines: Sequence[str],
     able: Sequence[str],
     contexts: Sequence[int],
     reduce: bool,
@@ -208,7 +207,7 @@ def _context(
         costs=WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
         missed=no_misses(len(columns.models)),
         modes=modes,
-        settable={name: settable_modes(columns, name) for name in engines},
+        settable={name: settable_modes(columns, name) for name in able},
         reduce=reduce,
         rows={storage: np.flatnonzero(np.isin(table.model, models)) for storage, table in tables.items()},
         projector_bytes=_image_bytes(columns, models) if question.images else None,
