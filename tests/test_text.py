@@ -22,7 +22,7 @@ import gyakusan
 from gyakusan.cli import main
 from gyakusan.core.machine import Device, Machine
 from gyakusan.errors import BadSetting
-from gyakusan.message import Listed, Message, quoted, say
+from gyakusan.message import Choices, Listed, Message, quoted, say
 from gyakusan.planning.request.parse_request import file_values
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.show import machine as show_machine
@@ -257,3 +257,10 @@ def test_a_japanese_quotation_with_marks_of_its_own_stands_in_double_ones() -> N
     message = say("{name}", name=quoted("a「b", 80))
     assert tell(message, "ja") == "『a「b』"
     assert tell(say("{name}", name=quoted("ab", 80)), "ja") == "「ab」"
+
+
+def test_choices_stand_with_their_japanese_names_first() -> None:
+    message = say("{choices}", choices=Choices("prefer", ("quality", "speed")))
+    assert tell(message, "ja") == "品質(quality)、速度(speed)"
+    assert tell(message, "en") == str(message) == "quality, speed"
+    assert tell(say("{choices}", choices=Choices("", ("F16", "Q8_0"))), "ja") == "F16、Q8_0"

@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from gyakusan.message import Message, quoted
+from gyakusan.message import Choices, Message, quoted
 
 
 class GyakusanError(Exception):
@@ -151,11 +151,18 @@ def _first_word(name: str) -> str:
 
 
 def unknown(
-    kind: Message, name: str, known: Iterable[str], *, choices: bool = False, otherwise: str | None = None
+    kind: Message,
+    name: str,
+    known: Iterable[str],
+    *,
+    choices: bool = False,
+    option: str = "",
+    otherwise: str | None = None,
 ) -> UnknownName:
     """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device").
 
     choices: name all of them where none is near
+    option: that takes them, where they have Japanese names: see choices.CHOICE_WORDS
     otherwise: what to do where none is near and they are too many to be named, e.g. where they are listed
     """
     known = tuple(known)
@@ -170,7 +177,7 @@ def unknown(
             mend="Did you mean {near}?",
         )
     if choices:
-        every = ", ".join(sorted(known, key=str.casefold))
+        every = Choices(option, tuple(sorted(known, key=str.casefold)))
         mend = "Choose one of: {choices}."
         return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), choices=every, mend=mend)
     return UnknownName("No {kind} is called {name}.", kind=kind, name=quoted(shown), mend=otherwise)

@@ -80,6 +80,20 @@ class Listed(Struct, frozen=True):
         return ", ".join(map(str, self.messages))
 
 
+class Choices(Struct, frozen=True):
+    """What can be chosen, as a fact: a Japanese screen shows the Japanese names that are taken, too.
+
+    option: that takes them, without its dashes; "" for values that have no other name
+    values: in reading order
+    """
+
+    option: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(self.values)
+
+
 class Quoted(Struct, frozen=True):
     """What was typed or read, as a fact: each language has its own quotation marks ('x', 「x」).
 

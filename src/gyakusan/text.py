@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from gyakusan.choices import in_japanese
 from gyakusan.doors.files import packaged
 from gyakusan.doors.text import line
-from gyakusan.message import Listed, Message, Quoted
+from gyakusan.message import Choices, Listed, Message, Quoted
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -91,9 +92,17 @@ def _fact(value: Any, language: Language) -> Any:
         return ("、" if language == "ja" else ", ").join(tell(m, language) for m in value.messages)
     if isinstance(value, Message):
         return tell(value, language)
+    if isinstance(value, Choices):
+        return _named(value) if language == "ja" else line(str(value))
     if isinstance(value, Quoted):
         return _in_japanese_marks(line(value.text)) if language == "ja" else line(str(value))
     return _outside(value, language) if isinstance(value, str) else value
+
+
+def _named(choices: Choices) -> str:
+    """Return 品質(quality)、速度(speed): what can be typed in Japanese, and what documents call it."""
+    names = [(line(value), in_japanese(choices.option, value)) for value in choices.values]
+    return "、".join(f"{name}({value})" if name else value for value, name in names)
 
 
 def _in_japanese_marks(text: str) -> str:

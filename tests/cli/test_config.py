@@ -71,7 +71,7 @@ def test_other_lines_and_comments_stay(file: Path, capsys: pytest.CaptureFixture
     assert main(["config", "unset", "bar"]) == 0
     assert main(["config", "set", "device", "RTX 4090"]) == 2
     assert "klingon" in capsys.readouterr().err
-    assert main(["config", "set", "language", "ja"]) == 0
+    assert main(["config", "set", "language", "日本語"]) == 0
     assert file.read_text() == '# mine\nlanguage = "ja"\n'
 
 

@@ -98,7 +98,12 @@ def test_help_in_japanese(run: Any) -> None:
     _, out, _ = run("inspect", "--help", lang="ja")
     text = " ".join(out.replace("│", "").split())
     assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を表示する。")
-    for part in ("引数とオプション", "[必須]", "[選択肢: auto, on, off] [既定値: auto]", "[既定値: 有効]"):
+    for part in (
+        "引数とオプション",
+        "[必須]",
+        "[選択肢: 自動(auto)、オン(on)、オフ(off)] [既定値: auto]",
+        "[既定値: 有効]",
+    ):
         assert part in text
 
 
@@ -124,6 +129,6 @@ def test_help_has_one_style() -> None:
 
 def test_a_refused_choice_names_the_choices_in_japanese_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--task", "料理", "--lang", "ja"]) == 2
-    assert "coding (コーディング), rag (文書検索)" in capsys.readouterr().err
+    assert "コーディング(coding)、文書検索(rag)" in capsys.readouterr().err
     assert main(["plan", "--task", "cooking", "--lang", "en"]) == 2
     assert "Choose one of: chat, coding, rag, agents, translation." in capsys.readouterr().err

@@ -94,6 +94,19 @@ def test_problems(client: TestClient, address: str, status: int, kind: str) -> N
     jsonschema.Draft202012Validator(described).validate(found)
 
 
+def test_choices_may_be_named_in_japanese(client: TestClient) -> None:
+    asked = {"device": "RTX 4090", "model": "gpt-oss-20b"}
+    usual = client.get("/api/v1/plan", params={**asked, "task": "coding", "lang": "ja"})
+    assert client.get("/api/v1/plan", params={**asked, "task": "コーディング", "lang": "日本語"}).json() == usual.json()
+    for name, value, told in (
+        ("task", "くっきんぐ", "チャット(chat)、コーディング(coding)"),
+        ("lang", "仏語", "英語(en)、日本語(ja)"),
+    ):
+        answer = client.get("/api/v1/plan", params={**asked, name: value}, headers={"accept-language": "ja"})
+        assert answer.status_code in (400, 404)
+        assert told in answer.json()["mend"]
+
+
 def test_an_answer_is_fetched_once(client: TestClient) -> None:
     address = "/api/v1/inspect?device=RTX+4090"
     first = client.get(address)

@@ -378,3 +378,15 @@ def test_a_comparison_is_in_the_currency_that_is_chosen(client: TestClient) -> N
     refused = client.get(f"/compare?{asked}&currency=XYZ")
     assert refused.status_code >= 400
     assert "XYZ" in refused.text
+
+
+@pytest.mark.parametrize(("value", "language"), [("英語", "en"), ("日本語", "ja"), ("ja", "ja"), ("仏語", "ja")])
+def test_the_language_may_be_named_in_japanese(client: TestClient, value: str, language: str) -> None:
+    answer = client.get("/", params={"lang": value}, headers={"accept-language": "ja"})
+    assert Read(answer.text).language == language
+
+
+def test_a_choice_that_is_none_is_answered_with_japanese_names(client: TestClient) -> None:
+    answer = client.get("/plan?task=くっきんぐ&lang=ja")
+    assert answer.status_code == 400
+    assert "チャット(chat)、コーディング(coding)" in html.unescape(answer.text)

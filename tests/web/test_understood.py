@@ -20,6 +20,9 @@ from gyakusan.web.understood import understood
         ("context", "131,072", "131,072"), ("context", "nonsense", "nonsense"), ("budget", "100万円", "1000000JPY"),
         ("budget", "$3k", "3000USD"), ("budget", "3000USD", "3000USD"), ("budget", "100", "100"),
         ("currency", "ドル", "USD"), ("currency", "eur", "EUR"), ("device", "５人", "５人"),
+        ("task", "コーディング", "coding"), ("task", "ｃｏｄｉｎｇ", "coding"),
+        ("language", "英語", "en"), ("prefer", "速度", "speed"),
+        ("lang", "日本語", "ja"), ("task", "くっきんぐ", "くっきんぐ"),
     ],
 )  # fmt: skip
 def test_a_value(name: str, given: str, shown: str) -> None:
@@ -29,6 +32,12 @@ def test_a_value(name: str, given: str, shown: str) -> None:
 
 def test_a_number_of_full_width() -> None:
     assert read(PlanQuery, [("speed", "１０"), ("gpus", "二")]) == PlanQuery(speed=10.0, gpus=2)
+
+
+def test_choices_are_understood_as_the_commands_do() -> None:
+    asked = [("task", "コーディング"), ("language", "英語"), ("prefer", "価格")]
+    assert read(PlanQuery, asked) == PlanQuery(task="coding", language="en", prefer="price")
+    assert read(BenchForm, [("name", "a"), ("task", "翻訳")]).task == "translation"
 
 
 def test_a_list_is_no_count() -> None:

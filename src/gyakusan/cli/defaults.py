@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from gyakusan import posix
 from gyakusan.catalog import places
+from gyakusan.choices import choice
 from gyakusan.doors.notices import notice
 from gyakusan.errors import BadSetting, GyakusanError, SourceError, unknown
-from gyakusan.message import Message, quoted, say
+from gyakusan.message import Choices, Message, quoted, say
 from gyakusan.text import LANGUAGES
 
 LONGEST = 64 * 1024
@@ -43,9 +44,10 @@ def _known_currency(text: str) -> str:
 
 
 def _known_language(text: str) -> str:
+    text = choice("lang", text)
     if text not in LANGUAGES:
         raise BadSetting(
-            "{value} is no language.", value=quoted(text, 40, mark='"'), choices=", ".join(LANGUAGES),
+            "{value} is no language.", value=quoted(text, 40, mark='"'), choices=Choices("lang", LANGUAGES),
             mend="Choose one of: {choices}.",
         )  # fmt: skip
     return text
@@ -116,7 +118,7 @@ def _checked(found: Mapping[str, Any]) -> dict[str, str]:
     if "language" in found and found["language"] not in LANGUAGES:
         raise BadSetting(
             "{file}: {value} is no language.", file=str(place()), value=quoted(found["language"], 40, mark='"'),
-            mend="Choose one of: {choices}.", choices=", ".join(LANGUAGES),
+            mend="Choose one of: {choices}.", choices=Choices("lang", LANGUAGES),
         )  # fmt: skip
     return dict(found)
 

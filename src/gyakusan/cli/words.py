@@ -18,10 +18,10 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from gyakusan.choices import in_japanese
+from gyakusan.choices import CHOICE_WORDS
 from gyakusan.cli.typed import MONEY
-from gyakusan.message import Message, quoted, say
-from gyakusan.text import Language, choose, tell
+from gyakusan.message import Choices, Message, quoted, say
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
@@ -74,7 +74,8 @@ class Help:
 
         parts = [self._tell(_plain(entry.description))]
         if entry.choices:
-            parts.append(self._tell(say("[one of: {choices}]", choices=", ".join(entry.choices))))
+            option = next((n.lstrip("-") for n in entry.names if n.lstrip("-") in CHOICE_WORDS), "")
+            parts.append(self._tell(say("[one of: {choices}]", choices=Choices(option, tuple(entry.choices)))))
         if entry.default == "True":
             parts.append(self._tell("[default: on]"))
         elif entry.default not in (None, "False", "()"):
@@ -150,18 +151,12 @@ def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     name = getattr(error.token, "keyword", None) or _argument_name(error)
     facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
-        choices = named_choices(name, map(str, get_args(error.target_type)), choose(None))
+        choices = Choices(name.lstrip("-"), tuple(map(str, get_args(error.target_type))))
         return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
         listed = _or_list(name, list(error.command_chain or ()), mend)
         return say("{flag} needs a whole number, not {value}.", **facts), listed
     return say("{flag} cannot be {value}.", **facts), mend
-
-
-def named_choices(option: str, values: Iterable[str], language: Language) -> str:
-    """Return what can be chosen, on a Japanese screen with the Japanese names that are taken, too."""
-    names = [(v, in_japanese(option, v) if language == "ja" else "") for v in values]
-    return ", ".join(f"{value} ({name})" if name else value for value, name in names)
 
 
 def _argument_name(error: CoercionError) -> str:

@@ -20,7 +20,7 @@ from gyakusan.web.control import seen
 from gyakusan.web.openapi import PATH, PROBLEM, document
 from gyakusan.web.problems import Broken, problem_of
 from gyakusan.web.queries import read
-from gyakusan.web.reader import language_of
+from gyakusan.web.reader import language_of, named_language
 from gyakusan.web.routes import ROUTES, ApiRoute
 from gyakusan.web.work import Work, client_of
 
@@ -54,8 +54,8 @@ def _text(route: ApiRoute, pairs: list[tuple[str, str]], language: Language, see
 def _check_language(pairs: list[tuple[str, str]]) -> None:
     """Raise UnknownName for a language that no answer is written in; an empty one is none."""
     for name, value in pairs:
-        if name == "lang" and value.strip() and value not in LANGUAGES:
-            raise unknown(say("language"), value, LANGUAGES, choices=True)
+        if name == "lang" and value.strip() and named_language(value) is None:
+            raise unknown(say("language"), value, LANGUAGES, choices=True, option=name)
 
 
 def with_tag(request: Request, body: bytes, kind: str = "application/json") -> Response:

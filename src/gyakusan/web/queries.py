@@ -11,9 +11,10 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
+from gyakusan.choices import CHOICE_WORDS
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, UnknownName
-from gyakusan.message import quoted, say
+from gyakusan.message import Choices, quoted, say
 from gyakusan.numerals import in_digits
 from gyakusan.web.field_words import Parameter
 from gyakusan.web.understood import understood
@@ -289,7 +290,8 @@ def _unfit(name: str, value: str, kind: Any) -> BadSetting:
     choices = [c for part in _parts(kind) if get_origin(part) is Literal for c in get_args(part)]
     if choices:
         return BadSetting(
-            "{name} cannot be {value}.", name=Parameter(name), value=quoted(value), choices=", ".join(choices),
+            "{name} cannot be {value}.", name=Parameter(name), value=quoted(value),
+            choices=Choices(name, tuple(choices)),
             mend="Choose one of: {choices}.",
         )  # fmt: skip
     return BadSetting("{name} cannot be {value}.", name=Parameter(name), value=quoted(value), mend="Give a number.")
@@ -323,4 +325,4 @@ def _plain(name: str, value: str, kind: type) -> Any:
         return True if word.casefold() in _YES else False if word.casefold() in _NO else value
     if int in parts or float in parts:
         return in_digits(word)
-    return word if kind in _LISTS else understood(name, word)
+    return word if kind in _LISTS and name not in CHOICE_WORDS else understood(name, word)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from gyakusan.message import Message
 from gyakusan.text import LANGUAGES, Language
 from gyakusan.web.field_words import say_on
+from gyakusan.web.understood import understood
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
@@ -41,10 +42,16 @@ def reader_of(request: Request) -> Reader:
 def language_of(request: Request) -> Language:
     """Return the language: of ?lang=, of the cookie, else the first known one that the browser names."""
     for value in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        for language in LANGUAGES:
-            if value == language:
-                return language
+        named = named_language(value or "")
+        if named is not None:
+            return named
     return _accepted(request.headers.get("accept-language", ""))
+
+
+def named_language(text: str) -> Language | None:
+    """Return the language that an address names, en or 英語, None for a word that names none."""
+    word = understood("lang", text.strip())
+    return next((language for language in LANGUAGES if word == language), None)
 
 
 def _accepted(header: str) -> Language:

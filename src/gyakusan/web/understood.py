@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gyakusan.choices import CHOICE_WORDS, choice
 from gyakusan.errors import GyakusanError
+from gyakusan.numerals import half_width
 from gyakusan.planning.request.money import parse_currency, parse_money
 from gyakusan.units import parse_count
 
@@ -22,12 +24,14 @@ _PLAIN: Mapping[str, re.Pattern[str]] = {
 
 
 def understood(name: str, value: str) -> str:
-    """Return a value as a field of the page shows it: counts and money in digits, a currency in letters.
+    """Return a value as a field of the page shows it: counts and money in digits, a currency and a choice by its letters.
 
     What cannot be read stays as it is.
 
     name: of the value in the address
     """
+    if name in CHOICE_WORDS:
+        return choice(name, half_width(value))
     plain = _PLAIN.get(name)
     if plain is None or plain.fullmatch(value):
         return value

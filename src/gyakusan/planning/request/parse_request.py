@@ -17,7 +17,7 @@ from gyakusan.core.load import check_prompt_length
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, UsageError, did_you_mean, unknown
-from gyakusan.message import Message, quoted, say
+from gyakusan.message import Choices, Message, quoted, say
 from gyakusan.numerals import in_digits
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
@@ -230,8 +230,8 @@ def _choice(key: str, value: object) -> str:
             "{key} cannot be {value}.",
             key=key,
             value=quoted(value),
-            known=", ".join(_CHOICES[key]),
-            mend="Known: {known}.",
+            choices=Choices(key, _CHOICES[key]),
+            mend="Choose one of: {choices}.",
         )
     return str(value)
 
