@@ -18,7 +18,7 @@ from gyakusan.message import say
 
 NAME, VERSION, CAVEAT, KEY, PREFIXES = "Toy", "1.0", None, "TOY_KEY", ("toy_",)
 USUAL, STORAGE, MULTI_GPU, MIXED_GPUS = True, "gguf", "layers", True
-SPEED_NAME, PREFILL_CHUNK, HEALTH, PORT, QUEUE = "llama.cpp", 256, "/ready", 9000, None
+SPEED_NAME, prefill_chunk, HEALTH, PORT, QUEUE = "llama.cpp", usual.fixed_chunk(256), "/ready", 9000, None
 
 variants, variant, weight_layout = usual.gguf_variants, usual.gguf_variant, usual.gguf_layout
 cache_setting, cache_bytes, max_ranks = usual.half_cache_setting, usual.half_cache_bytes, usual.one_rank
@@ -79,7 +79,7 @@ def weight_bytes(model: Model) -> list[int]:
 
 
 def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
-    return ComputeSettings(PREFILL_CHUNK, stages=max(1, len(machine.gpus)))
+    return ComputeSettings(prefill_chunk(machine), stages=max(1, len(machine.gpus)))
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:

@@ -174,8 +174,7 @@ class EngineModule(Protocol[S]):
     STORAGE: str
     """Kind of model files that it reads: gguf, checkpoint, mlx. Engines of one kind share one table of variants."""
     MULTI_GPU: MultiGpu
-    MIXED_GPUS: bool
-    """True if it shares one model between different GPUs."""
+    MIXED_GPUS: bool  # True if it shares one model between different GPUs
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     SMALLER_CACHE: SmallerCache
@@ -186,14 +185,11 @@ class EngineModule(Protocol[S]):
     """True if one server can run copies of a dense model on groups of GPUs: see `replica_settings`."""
     IMAGES: ImageInput
     """What becomes of the part of a published model that reads images."""
-    PREFILL_CHUNK: int
-    """Prompt tokens that are computed at once by default [tokens]."""
     PORT: int
-    """Port on which its server listens where none is named."""
+    """On which its server listens where none is named."""
     FORMATS: tuple[str, ...]
     """Formats of weights that people use with it, for messages."""
-    HEALTH: str
-    """Path that answers 200 when the server is ready."""
+    HEALTH: str  # path that answers 200 when the server is ready
     QUEUE: QueueMetric | None
     """The metric of its waiting requests, None = it has none."""
     Settings: type[S]
@@ -212,6 +208,10 @@ class EngineModule(Protocol[S]):
 
     def accounts(self, model: Model, load: Load, machine: Machine, settings: S) -> tuple[Account, ...]:
         """Return the ledger's accounts alone, which costs less than a ledger. Raises BadSetting."""
+        ...
+
+    def prefill_chunk(self, machine: Machine) -> int:
+        """Return how many prompt tokens are computed at once by default [tokens]."""
         ...
 
     def compute_settings(self, machine: Machine, settings: S) -> ComputeSettings:

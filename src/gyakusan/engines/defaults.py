@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,6 +125,11 @@ def device_usable(machine: Machine) -> float:
     """Return the usable bytes of the smallest device, infinite if its capacity is unknown [B]."""
     device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
     return float("inf") if device is None or device.usable is None else float(device.usable)
+
+
+def fixed_chunk(tokens: int) -> Callable[[Machine], int]:
+    """Return that on every machine so many prompt tokens are computed at once."""
+    return lambda machine: tokens
 
 
 def one_rank(model: Model, count: int) -> int:

@@ -45,7 +45,7 @@ def test_every_plan_for_one_more_is_matched(question: dict[str, str], users: int
     for i in range(len(many)):
         matched = (
             (few.quality_lower >= many.quality_lower[i] - 1e-9)
-            & (few.visible_tokens_per_s * SLACK >= many.visible_tokens_per_s[i])
+            & (few.expected_visible_tokens_per_s * SLACK >= many.expected_visible_tokens_per_s[i])
             & (few.price <= many.price[i])
             & (few.tier <= many.tier[i])
         )

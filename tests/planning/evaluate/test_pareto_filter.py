@@ -32,7 +32,7 @@ def cells(question: PlanRequest, found: tuple[HardwareOption, ...], *, reduce: b
 
 
 def points(found: CandidateColumns) -> list[tuple[int, int, int, float, float, float]]:
-    speed = np.nan_to_num(found.visible_tokens_per_s)
+    speed = np.nan_to_num(found.expected_visible_tokens_per_s)
     columns = (found.offer, found.context, found.tier, found.quality_lower, speed, found.quality)
     return sorted(zip(*(c.tolist() for c in columns), strict=True))
 

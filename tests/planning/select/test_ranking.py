@@ -22,7 +22,16 @@ from gyakusan.planning.fleet.replica_queue import replica_queue
 from gyakusan.planning.request.pace import MISS_STEP, SLOWEST_ANSWER, missed_by
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
-from gyakusan.planning.select.ranking import MUCH_SLOWER, ROLES, nearest_first, rank_candidates, ranked_for_role
+from gyakusan.planning.select.ranking import (
+    ALIKE_SPEED,
+    MUCH_SLOWER,
+    ROLES,
+    RankingScores,
+    nearest_first,
+    passed_over_for,
+    rank_candidates,
+    ranked_for_role,
+)
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 
@@ -200,8 +209,8 @@ def test_who_prefers_speed_is_never_given_a_slower_first_choice(
     first, preferred = usual.plans[0], fast.plans[0]
     assert first.pace is not None
     assert preferred.pace is not None
-    answers = [p.pace.decode_each.low / p.thinking.factor for p in (first, preferred) if p.pace is not None]
-    assert answers[1] >= 0.99 * answers[0] or preferred.pace.ttft.high < first.pace.ttft.high
+    answers = [p.pace.decode_each.value / p.thinking.factor for p in (first, preferred) if p.pace is not None]
+    assert answers[1] >= 0.99 * answers[0] or preferred.pace.ttft.value < first.pace.ttft.value
 
 
 @settings(max_examples=12, deadline=None)
@@ -221,7 +230,7 @@ def test_the_best_file_is_that_with_least_loss_unless_it_is_much_slower(
     if not len(cells):
         return
     first, *others = ranked_for_role("best", scores, request)
-    speed = cells.visible_tokens_per_s
+    speed = cells.expected_visible_tokens_per_s
     alike = [o for o in others if all(c[o] == c[first] for c in (scores.model, cells.mode, cells.offer))]
     same = [o for o in alike if round(cells.quality[o]) == round(cells.quality[first])]
     fastest = max(speed[o] for o in (first, *same))
@@ -231,6 +240,50 @@ def test_the_best_file_is_that_with_least_loss_unless_it_is_much_slower(
         slower = MUCH_SLOWER * speed[other] < fastest or not scores.meets_target_speed[other]
         tight = cells.spare_users[other] < 1 <= cells.spare_users[first]
         assert cells.quality[other] <= cells.quality[first] or slower or tight
+
+
+def with_wider_intervals(scores: RankingScores, seed: int) -> RankingScores:
+    """Scores of which every candidate's careful end is another share of its speed: the order by it is another one."""
+    cells = scores.cells
+    share = np.random.default_rng(seed).uniform(0.1, 0.9, len(cells))
+    hidden = cells.tokens_per_s_low / cells.visible_tokens_per_s
+    low = cells.tokens_per_s * share
+    return structs.replace(
+        scores, cells=structs.replace(cells, tokens_per_s_low=low, visible_tokens_per_s=low / hidden)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_fastest_and_best_is_found_by_the_speed_that_is_shown(seed: int) -> None:
+    """They were found by the careful end and judged by the shown speed, so that a slower row could be found."""
+    request = parse_request({"device": "RTX 4090", "users": 2})
+    found = recommend(request, columns=small())
+    scores = rank_candidates(request, found.grid)
+    other = with_wider_intervals(scores, seed)
+    for role in ("fastest", "best"):
+        assert list(ranked_for_role(role, other, request)) == list(ranked_for_role(role, scores, request))
+    first = next(ranked_for_role("fastest", scores, request))
+    pool = scores.eligible[scores.meets_target_speed[scores.eligible]]
+    shown = found.grid.cells.weighed_tokens_per_s
+    good = pool[found.grid.cells.quality_lower[pool] >= found.grid.cells.quality_lower[first]]
+    assert ALIKE_SPEED * shown[first] >= shown[good].max()
+
+
+def test_a_better_file_is_passed_over_by_the_rule_that_orders_files() -> None:
+    """The second rule knew no room for one more user, and counted another quality."""
+    request = parse_request({"device": "RTX 4090", "users": 4, "model": "qwen3.8-27b", "engines": "llama.cpp"})
+    found = recommend(request)
+    scores = rank_candidates(request, found.grid)
+    first, *others = ranked_for_role("best", scores, request)
+    cells = found.grid.cells
+    kept = np.round(cells.quality_lower + cells.error, 6)
+    alike = [
+        o
+        for o in others
+        if cells.mode[o] == cells.mode[first] and round(cells.quality[o]) == round(cells.quality[first])
+    ]
+    assert any(kept[o] > kept[first] for o in alike)  # a better one stands behind it,
+    assert passed_over_for(scores, first) is not None  # and whoever asks hears for which it does
 
 
 def test_a_better_file_that_fills_the_card_does_not_come_first() -> None:

@@ -302,7 +302,7 @@ def test_highest_quality_is_a_promise(question: dict[str, str]) -> None:
     kept = float(top.score.value) - (top.deployment.rules.SMALLER_CACHE.loss if top.small_cache else 0.0)
     assert all(round(float(p.score.value)) <= shown for p in answer.plans)
     scores, cells, columns = rank_candidates(answer.request, answer.grid), answer.grid.cells, answer.grid.columns
-    pace = 0.0 if top.pace is None else top.pace.decode_each.low / top.thinking.factor
+    pace = 0.0 if top.pace is None else top.pace.decode_each.value / top.thinking.factor
     for i in scores.eligible.tolist():
         if top.pace is not None and not scores.acceptable_speed[i]:
             continue  # it does not hold the limits of the answer
@@ -313,5 +313,5 @@ def test_highest_quality_is_a_promise(question: dict[str, str]) -> None:
         better = cells.quality_lower[i] + cells.error[i] > kept + 1e-9
         if not better or (not same and round(cells.quality[i]) <= shown):
             continue
-        much_slower = MUCH_SLOWER * np.nan_to_num(cells.visible_tokens_per_s[i]) < pace
+        much_slower = MUCH_SLOWER * np.nan_to_num(cells.expected_visible_tokens_per_s[i]) < pace
         assert fit_of(answer.request, answer.grid, i) != "fits" or much_slower or cells.spare_users[i] < 1

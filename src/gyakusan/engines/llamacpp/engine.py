@@ -22,6 +22,7 @@ from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
     device_usable,
+    fixed_chunk,
     gguf_format,
     gguf_layout,
     gguf_variant,
@@ -67,7 +68,7 @@ SPEED_NAME = "llama.cpp"
 SMALLER_CACHE = Q8_0
 OFFLOADS, REPLICATES = True, False
 IMAGES: ImageInput = "optional"
-PREFILL_CHUNK = 512
+prefill_chunk = fixed_chunk(512)
 PORT = 8080
 QUEUE = QueueMetric("llamacpp:requests_deferred", ("--metrics",))
 """Source: llama.cpp b11434, tools/server/README.md, "GET /metrics"."""

@@ -20,6 +20,7 @@ from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
     device_usable,
+    fixed_chunk,
     gguf_format,
     half_cache_bytes,
     half_cache_setting,
@@ -73,7 +74,7 @@ SPEED_NAME = "mlx"
 SMALLER_CACHE = NO_SMALLER_CACHE
 OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "never"
-PREFILL_CHUNK = 2048
+prefill_chunk = fixed_chunk(2048)
 PORT = 8080
 QUEUE = None
 HEALTH = "/health"

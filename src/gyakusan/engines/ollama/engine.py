@@ -22,6 +22,7 @@ from gyakusan.engines.defaults import (
     device_class,
     device_usable,
     first_device,
+    fixed_chunk,
     gguf_format,
     gguf_layout,
     gguf_variant,
@@ -83,7 +84,7 @@ SPEED_NAME = "ollama"
 SMALLER_CACHE = Q8_0
 OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "always"
-PREFILL_CHUNK = 512
+prefill_chunk = fixed_chunk(512)
 PORT = 11434
 QUEUE = None
 FORMATS = GGUF_FORMATS
@@ -185,7 +186,7 @@ def cache_setting(kind: CacheType) -> dict[str, object]:
 def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     """Return the settings of the llama-server that Ollama starts, as far as time depends on them."""
     return ComputeSettings(
-        prefill_chunk=PREFILL_CHUNK,
+        prefill_chunk=prefill_chunk(machine),
         cache_bytes=llamacpp.cache_bytes(settings.kv_cache_type),
         stages=1,  # it fills one GPU before it takes the next; a model that is spread is timed as on one
         on_cpu=settings.backend == "cpu",

@@ -63,7 +63,6 @@ SPEED_NAME = "vllm"
 SMALLER_CACHE = FP8
 OFFLOADS, REPLICATES = False, True
 IMAGES: ImageInput = "usual"
-PREFILL_CHUNK = 2048
 PORT = 8000
 QUEUE = QueueMetric("vllm:num_requests_waiting")
 """Source: vLLM 0.32.0, docs/usage/metrics.md."""
@@ -244,6 +243,11 @@ def weight_layout(machine: Machine, ranks: Ints) -> Ints:
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks [B]."""
     return float(CACHE_BYTES[str(cache_setting(kind).get("kv_cache_dtype", "auto"))])
+
+
+def prefill_chunk(machine: Machine) -> int:
+    """Return the default of `max_num_batched_tokens`, which follows from the GPU [tokens]."""
+    return batch_defaults(machine).tokens
 
 
 def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:

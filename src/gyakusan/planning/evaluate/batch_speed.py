@@ -182,7 +182,7 @@ def batch_timing(
         users=costs.users,
         prompt=costs.prompt,
         answer=costs.answer,
-        chunk=find_engine(engine).PREFILL_CHUNK,
+        chunk=find_engine(engine).prefill_chunk(machine),
         parallel=parallel,
         stages=stages,
         threads=machine.cores,

@@ -22,7 +22,7 @@ INFEASIBLE = -1.0
 
 
 def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
-    """Return what nothing of the same machine, context and tier dominates in careful quality and speed, and the best shown.
+    """Return what nothing of the same machine, context and tier dominates in careful quality and shown speed, and the best shown.
 
     The highest quality that is shown may have the wider error, and then something dominates it.
     """
@@ -36,7 +36,7 @@ def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
     timing = f.timing(context)
     low, high = _careful(context, f, timing)
     reaches = f.fits & _reaches_floors(question, low, high)
-    known = np.nan_to_num(low)
+    known = np.nan_to_num(low if timing is None else low * timing.slow)
     good_enough = None if question.quality is None else rated.quality >= question.quality
 
     def feasible(tier: slice) -> BoolArray:

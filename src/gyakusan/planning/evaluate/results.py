@@ -76,11 +76,13 @@ class CandidateColumns(Struct, frozen=True):
 
     @property
     def weighed_tokens_per_s(self) -> FloatArray:
-        """Return the careful speed without tokens that reasoning spends, less what a smaller cache counts for [tokens/s].
+        """Return the speed without tokens that reasoning spends, as it is shown, less what a smaller cache counts for [tokens/s].
 
         Ten points count as twice the speed, as in the ranking. So of one plan with two caches one beats the other.
         """
-        weighed: FloatArray = self.visible_tokens_per_s * 2 ** ((self.quality_lower + self.error - self.quality) / 10)
+        weighed: FloatArray = self.expected_visible_tokens_per_s * 2 ** (
+            (self.quality_lower + self.error - self.quality) / 10
+        )
         return weighed
 
     def take(self, places: IntArray) -> CandidateColumns:

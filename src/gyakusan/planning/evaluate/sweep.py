@@ -141,7 +141,7 @@ def _evaluate_device(
     if context.reduce and len(parts) > 1:
         # Each cache by itself: the larger one beats its twin here, and may yet not fit at the high end of doubt.
         case = (whole.offer, whole.context, whole.tier + EVIDENCE_TIERS * whole.kv)
-        undominated = pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s)
+        undominated = pareto_by_case(*case, whole.quality_lower, whole.expected_visible_tokens_per_s)
         whole = whole.take(np.union1d(undominated, best_by_case(*case, whole.quality)))
     return _DeviceResult(whole, count, frozenset(runs), refused)
 

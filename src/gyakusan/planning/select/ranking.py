@@ -204,13 +204,7 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     and among these again the least loss first: the fastest may turn out not to fit, and then it is no measure.
     ranked: by points and speed
     """
-    cells = scores.cells
-    speed = np.nan_to_num(cells.visible_tokens_per_s[ranked], nan=0.0)
-    alike = (scores.model[ranked], cells.offer[ranked], cells.mode[ranked], np.round(cells.quality[ranked]))
-    kinds = np.unique(np.stack(alike), axis=1, return_inverse=True)[1].reshape(-1)
-    roomy = cells.spare_users[ranked] >= 1
-    # With what a smaller cache counts for; rounded, as a sum of floats has no exact equals.
-    kept = np.round((cells.quality_lower + cells.error)[ranked], 6)
+    kinds = np.unique(np.stack(_file_kinds(scores))[:, ranked], axis=1, return_inverse=True)[1].reshape(-1)
     round_of, left = np.zeros(len(ranked), np.int64), np.arange(len(ranked))
     first = np.full(kinds.max(initial=0) + 1, -1)
     first[kinds[::-1]] = left[::-1]  # kinds stand in the order of their fastest
@@ -218,24 +212,42 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     for number in range(len(ranked)):  # each round settles the fastest of every kind that is left
         fastest = np.full(len(first), -1)
         fastest[kinds[left][::-1]] = left[::-1]
-        near = fastest[kinds[left]]
-        after = (MUCH_SLOWER * speed[left] < speed[near]) | (roomy[near] & ~roomy[left])
+        after = _comes_after(scores.cells, ranked[left], ranked[fastest[kinds[left]]])
         round_of[left] = number
         left = left[after]
         if not len(left):
             break
-    return ranked[np.lexsort((np.arange(len(ranked)), -kept, round_of, place))]
+    return ranked[np.lexsort((np.arange(len(ranked)), -_less_loss(scores.cells)[ranked], round_of, place))]
+
+
+def _file_kinds(scores: RankingScores) -> tuple[FloatArray, ...]:
+    """Return what files of equal points of one model on one machine have in common, an entry for each candidate."""
+    cells = scores.cells
+    return tuple(np.asarray(x, float) for x in (scores.model, cells.offer, cells.mode, np.round(cells.quality)))
+
+
+def _less_loss(cells: CandidateColumns) -> FloatArray:
+    """Return the quality with what a smaller cache counts for; rounded, as a sum of floats has no exact equals [points]."""
+    return np.round(cells.quality_lower + cells.error, 6)
+
+
+def _comes_after(cells: CandidateColumns, places: IntArray, fastest: IntArray | int) -> BoolArray:
+    """Return True for files that come after the fastest of their kind, whatever they lose: the only rule for that.
+
+    They are MUCH_SLOWER as speeds are shown, or without room for one more user where the fastest has it.
+    """
+    speed, roomy = np.nan_to_num(cells.expected_visible_tokens_per_s, nan=0.0), cells.spare_users >= 1
+    return np.asarray((MUCH_SLOWER * speed[places] < speed[fastest]) | (roomy[fastest] & ~roomy[places]))
 
 
 def passed_over_for(scores: RankingScores, index: int) -> int | None:
-    """Return the fastest file like a candidate if a better one is passed over for it, see `_less_loss_first`; else None."""
+    """Return the fastest file like a candidate if a better one is passed over for it, see `_comes_after`; else None."""
     cells, every = scores.cells, scores.eligible
-    speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
-    facts = (scores.model, cells.offer, cells.mode, np.round(cells.quality))
-    like = every[np.logical_and.reduce([fact[every] == fact[index] for fact in facts])]
-    fastest = int(like[np.argmax(speed[like])])
-    much = MUCH_SLOWER * speed[like] < speed[fastest]
-    return fastest if bool((much & (cells.quality[like] > cells.quality[index])).any()) else None
+    like = every[np.logical_and.reduce([fact[every] == fact[index] for fact in _file_kinds(scores)])]
+    fastest = int(like[np.argmax(np.nan_to_num(cells.expected_visible_tokens_per_s[like], nan=0.0))])
+    less_loss = _less_loss(cells)
+    passed = _comes_after(cells, like, fastest) & (less_loss[like] > less_loss[index])
+    return fastest if bool(passed.any()) else None
 
 
 def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: bool) -> IntArray:
@@ -245,10 +257,10 @@ def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: 
     there are some. Others are good: measured from the best at the wanted pace, where there is one, as a slow model does not
     make a fast one bad.
     near: a group of `nearest_first`
-    one_model: the model is given, so that its cheapest machine need only be of acceptable speed
+    one_model: the model is given, so that its cheapest machine need only be of acceptable speed ("smallest" is asked only then)
     """
     cells = scores.cells
-    if role == "best" or (one_model and role in ("cheapest", "smallest")):
+    if role in ("best", "smallest") or (one_model and role == "cheapest"):
         return near
     if role == "balanced":
         enough = near[np.round(cells.quality[near]) >= ENOUGH_POINTS]
@@ -258,7 +270,7 @@ def _role_pool(role: Role, near: IntArray, scores: RankingScores, *, one_model: 
         return kept
     top = float(np.max(cells.quality_lower[on_target if len(on_target) else near]))
     pool = on_target if len(on_target) and role == "fastest" else near
-    within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "smallest") else GOOD_WITHIN_POINTS
+    within = CHEAPEST_WITHIN_POINTS if role == "cheapest" else GOOD_WITHIN_POINTS
     good = pool[cells.quality_lower[pool] >= top - within]
     if not len(good):  # of those on target none is good: the good ones of acceptable speed
         good = near[cells.quality_lower[near] >= top - within]

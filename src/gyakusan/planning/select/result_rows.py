@@ -63,9 +63,9 @@ def pareto_candidates(recommendation: Recommendation, without: Collection[int] =
 
 
 def compared_figures(cells: CandidateColumns) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return careful quality [points], careful speed of the answer [tokens/s] and price [JPY]: what `plan --all` compares.
+    """Return careful quality [points], speed of the answer [tokens/s] and price [JPY]: what `plan --all` compares.
 
-    A smaller cache counts in the speed alone. Printed figures are the centres, so these may beat each other there.
+    A smaller cache counts in the speed alone. Printed qualities are the centres, so rows may beat each other there.
     """
     return np.round(cells.quality - cells.error, 9), cells.weighed_tokens_per_s, cells.price
 
