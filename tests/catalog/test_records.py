@@ -16,7 +16,7 @@ from gyakusan.catalog.compile import COMPILED, compile_catalogue, is_fresh, toml
 from gyakusan.catalog.devices import entry_of
 from gyakusan.catalog.entry import PLACES
 from gyakusan.catalog.places import DATA
-from gyakusan.catalog.records import entries, lookup
+from gyakusan.catalog.records import checksums, entries, lookup
 from gyakusan.catalog.toml_files import read
 from gyakusan.doors.notices import log, notice
 from gyakusan.errors import BadRecord, UnknownName
@@ -39,6 +39,10 @@ def test_the_compiled_catalogue_holds_what_the_files_say() -> None:
     read_now = [e for file in toml_files(DATA) for e in read(file)]
     for kind in PLACES:
         assert [(e, e.json) for e in entries(kind)] == [(e, e.json) for e in read_now if e.kind == kind]
+
+
+def test_checksums_are_those_of_the_records_that_are_not_the_users() -> None:
+    assert checksums("model") == [(e.name, e.crc) for e in entries("model") if not e.own]
 
 
 def test_a_lookup_makes_one_entry() -> None:

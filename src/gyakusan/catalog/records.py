@@ -40,6 +40,11 @@ def entries(kind: str) -> tuple[Entry, ...]:
     return tuple(e for e in own_entries() if e.kind == kind) + _compiled(root(), kind)
 
 
+def checksums(kind: str) -> list[tuple[str, int]]:
+    """Return name and CRC-32 of every record of a kind but the user's, in the order of files. Raises BadRecord."""
+    return _rows(root(), "SELECT name, crc FROM record WHERE kind = ? ORDER BY id", (kind,))
+
+
 def lookup(kind: str, key: str) -> tuple[Entry, ...]:
     """Return the records that a folded name (see names.keys) finds, the user's own first. Raises BadRecord."""
     own = tuple(e for e in own_entries() if e.kind == kind and key in e.keys)

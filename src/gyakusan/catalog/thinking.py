@@ -71,7 +71,7 @@ def thinking(name: str, mode: str, task: str) -> Thinking:
     if mode not in ("on", *EFFORTS):
         return NO_THINKING
     short, kind = short_name(name), str(_facts()["kinds"].get(task, "chat"))
-    row = next(r for r in _facts()["tokens"] if r[1] == kind and re.search(r[0], short))
+    row = next(r for r in _facts()["tokens"] if r[1] == kind and _compiled(r[0]).search(short))
     usual, low, high = (float(x) for x in row[2:5])
     found = Thinking(usual, low, high, row[5], str(row[6]))
     control = effort_control(name)
@@ -121,6 +121,10 @@ def template_arguments(name: str, mode: str) -> Mapping[str, object]:
     return own | {"reasoning_effort": mode} if mode in EFFORTS else own
 
 
+_compiled = cache(re.compile)
+"""A plan asks for every model of the catalogue, and the cache of `re` itself is slower."""
+
+
 @cache
 def _facts() -> Mapping[str, Any]:
     document: Mapping[str, Any] = msgspec.json.decode(packaged(QUALITY / "thinking.json"))
@@ -129,4 +133,4 @@ def _facts() -> Mapping[str, Any]:
 
 def _first(table: str, name: str) -> list[Any] | None:
     """Return the first row of a table whose pattern is in a short name."""
-    return next((row for row in _facts()[table] if re.search(row[0], name)), None)
+    return next((row for row in _facts()[table] if _compiled(row[0]).search(name)), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Literal
 
@@ -384,9 +384,10 @@ class Model:
     @cached_property
     def bytes(self) -> int:
         """Return the bytes of all tensors as stored [B]."""
-        return sum(t.bytes for t in self.tensors)
+        return sum(stored_bytes(t.type, t.shape) for t in self.tensors)
 
 
+@lru_cache(maxsize=32768)
 def block_of(name: str) -> int:
     """Return the number of the block that a tensor is in, -1 for none and for a name that only looks as if."""
     number = name.split(".", 2)[1] if name.startswith("blk.") else ""
@@ -394,7 +395,5 @@ def block_of(name: str) -> int:
 
 
 def _active(tensor: Tensor, share: dict[int, tuple[int, int]]) -> int:
-    if "_exps" not in tensor.name:
-        return tensor.values
-    used, count = share.get(block_of(tensor.name), (1, 1))
+    used, count = share.get(block_of(tensor.name), (1, 1)) if "_exps" in tensor.name else (1, 1)
     return tensor.values * used // count

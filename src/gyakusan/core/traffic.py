@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import minimum, where
-from gyakusan.core.dtypes import dtype
+from gyakusan.core.dtypes import dtype, stored_bytes
 from gyakusan.core.model import (
     Attention,
     Compressed,
@@ -130,10 +130,16 @@ def expected_distinct_expert_share(rows: Number, experts: Number, used: Number, 
 
 def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
     """Return the traffic of a model. stored: bits by role, None = as the tensors themselves are stored."""
-    tensors = tuple(_loaded(model))
-    routed = [t for t in tensors if "_exps" in t.name]
-    dense = [t for t in tensors if "_exps" not in t.name and t.name not in model.tables]
-    output = [t for t in tensors if t.name == ("token_embd.weight" if model.tied else "output.weight")]
+    routed, dense, output = list[Tensor](), list[Tensor](), list[Tensor]()
+    tables, last = model.tables, "token_embd.weight" if model.tied else "output.weight"
+    for tensor in _loaded(model):
+        name = tensor.name
+        if "_exps" in name:
+            routed.append(tensor)
+        elif name not in tables:
+            dense.append(tensor)
+        if name == last:
+            output.append(tensor)
     groups = [f for f in model.feed_forward if isinstance(f, Experts)]
     mixers = sum(len(m.layers) + len(getattr(m, "shared", ())) for m in model.memory if not isinstance(m, Indexer))
     layers = (mixers + sum(len(f.layers) for f in model.feed_forward)) / 2 or model.blocks
@@ -144,7 +150,7 @@ def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
         moe_share=min(1.0, sum(len(f.layers) for f in groups) / layers),
         recurrent_share=min(1.0, sum(len(m.layers) for m in model.memory if isinstance(m, Recurrent)) / layers),
         width=model.embedding,
-        matrices=sum(t.values for t in dense if _multiplied(t) and t.name != "output.weight"),
+        matrices=sum(t.values for t in dense if len(t.shape) > 1 and _multiplied(t) and t.name != "output.weight"),
         output_matrix=sum(t.values for t in output),
         expert_matrices=sum(t.values for t in routed),
     )
@@ -155,7 +161,7 @@ def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
 def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
     """Bytes as stored, or by role [B]."""
     if stored is None:
-        return sum(t.bytes for t in tensors)
+        return sum(stored_bytes(t.type, t.shape) for t in tensors)
     return sum(t.values * _bits(t, stored) / 8 for t in tensors)
 
 

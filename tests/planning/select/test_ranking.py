@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
 from typing import Any
@@ -45,7 +44,7 @@ def with_efforts() -> ModelTable:
         structs.replace(known, mode=mode, scores=tuple(s + more * (i % 2 == 0) for i, s in enumerate(known.scores)))
         for mode, more in (("on", 0.0), ("low", -6.0), ("high", 5.0))
     )
-    return ModelTable((replace(table.models[0], modes=modes), table.models[1]), table.tables)
+    return ModelTable((structs.replace(table.models[0], modes=modes), table.models[1]), table.tables)
 
 
 @cache

@@ -65,8 +65,8 @@ def types(
         matrix=matrix,
     )
     seats: defaultdict[str, count[int]] = defaultdict(count)  # some rules count, in the quantiser's order
-    for at in sorted((i for i, f in enumerate(free) if f), key=lambda i: (split[i][0], tensors[i].name)):
-        out[at] = _one(facts, tensors[at], kind_of[at], split[at][0], next(seats[kind_of[at]]))
+    for block, _, at in sorted((split[i][0], tensors[i].name, i) for i, f in enumerate(free) if f):
+        out[at] = _one(facts, tensors[at], kind_of[at], block, next(seats[kind_of[at]]))
     return tuple(out)
 
 
@@ -111,7 +111,7 @@ def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
     name = canonical(quantization)
     if model.architecture == PUBLISHED_MXFP4 and not DTYPES[DEFAULT[name]].quantized:
         chosen = tuple("MXFP4" if _EXPERTS in t.name else c for t, c in zip(model.tensors, chosen, strict=True))
-    tensors = tuple(t.stored_as(c) for t, c in zip(model.tensors, chosen, strict=True))
+    tensors = tuple(t if t.type == c else t.stored_as(c) for t, c in zip(model.tensors, chosen, strict=True))
     return replace(model, tensors=tensors, quantization=name)
 
 
@@ -125,6 +125,6 @@ def _heads(model: Model) -> tuple[int, int]:
     for memory in model.memory:
         if isinstance(memory, Attention) and (shared or 0 in memory.layers):
             return memory.heads, memory.key // memory.key_head if memory.key_head else 0
-        if isinstance(memory, Latent | Compressed) and 0 in memory.layers:
+        if isinstance(memory, (Latent, Compressed)) and 0 in memory.layers:
             return memory.heads, 1
     return 0, 0

@@ -117,6 +117,7 @@ def _named_for_quantizing(name: str, architecture: str) -> bool:
     )
 
 
+@lru_cache(maxsize=8192)
 def quantizable(name: str, shape: tuple[int, ...], architecture: str) -> bool:
     """Return True if the quantiser may change the tensor's type at all."""
     return dimensions(shape) > 1 and _named_for_quantizing(name, architecture)

@@ -6,8 +6,9 @@ nearest name, median over the files of shared/data/artifacts.csv (2026-11): UD-Q
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -60,6 +61,7 @@ _STEPS = MappingProxyType(
     }
 )
 _BACK = MappingProxyType({**dict(pairwise(LADDER[::-1])), **dict(pairwise(FINER[::-1]))})
+_QUANTIZED = frozenset(t for t in DEFAULT.values() if dtype(t).quantized)
 ROUNDS = 4
 """Passes over the tensors: each moves a tensor by one step at most."""
 
@@ -102,29 +104,45 @@ def sized(model: Model, size: int) -> Model:
     chose is not known. size: of the weights [B]
     """
     types, gap = {t.name: t.type for t in model.tensors}, size - model.bytes
-    movable = [t for t in model.tensors if kinds.quantizable(kinds.split(t.name)[1], t.shape, model.architecture)]
-    steps, gap = _STEPS if gap > 0 else _BACK, abs(gap)
+    movable = [
+        (_scattered(block), t.name, t.shape)
+        for t in model.tensors
+        for block, name in (kinds.split(t.name),)
+        if kinds.quantizable(name, t.shape, model.architecture)
+    ]
+    larger, gap = gap > 0, abs(gap)
     for _ in range(ROUNDS):
         moved = False
-        for cost, tensor, kind in sorted(_moves(movable, types, steps), key=lambda m: (-m[0], _scattered(m[1].name))):
-            if cost <= gap:
-                types[tensor.name], gap, moved = kind, gap - cost, True
+        for less, _, _, name, kind in sorted(_moves(movable, types, larger)):
+            if -less <= gap:
+                types[name], gap, moved = kind, gap + less, True
         if not moved:
             break
-    return replace(model, tensors=tuple(t.stored_as(types[t.name]) for t in model.tensors))
+    return replace(
+        model, tensors=tuple(t if t.type == types[t.name] else t.stored_as(types[t.name]) for t in model.tensors)
+    )
 
 
 def _moves(
-    movable: Iterable[Tensor], types: dict[str, str], steps: MappingProxyType[str, str]
-) -> Iterable[tuple[int, Tensor, str]]:
-    """Yield each tensor that can move, with the bytes [B] of its step and its next type."""
-    quantized = {t for t in DEFAULT.values() if dtype(t).quantized}
-    for tensor in movable:
-        now = types[tensor.name]
-        following = steps.get(now)
-        if following is None or now not in quantized or tensor.shape[0] % dtype(following).block:
-            continue
-        yield abs(stored_bytes(following, tensor.shape) - stored_bytes(now, tensor.shape)), tensor, following
+    movable: Iterable[tuple[float, str, tuple[int, ...]]], types: dict[str, str], larger: bool
+) -> Iterator[tuple[int, float, int, str, str]]:
+    """Yield each tensor that can move: the bytes of its step less than zero [B], its place and number, name and next type.
+
+    movable: place, name and shape; in this form what is yielded sorts itself, the largest step first, equals by their place.
+    """
+    for number, (place, name, shape) in enumerate(movable):
+        step = _step(types[name], shape, larger)
+        if step is not None:
+            yield -step[0], place, number, name, step[1]
+
+
+@lru_cache(maxsize=4096)
+def _step(now: str, shape: tuple[int, ...], larger: bool) -> tuple[int, str] | None:
+    """Return the bytes of the step of a tensor [B] and its next type, None if it cannot move."""
+    following = (_STEPS if larger else _BACK).get(now)
+    if following is None or now not in _QUANTIZED or shape[0] % dtype(following).block:
+        return None
+    return abs(stored_bytes(following, shape) - stored_bytes(now, shape)), following
 
 
 def _whole(tensor: Tensor) -> Tensor:
@@ -132,6 +150,6 @@ def _whole(tensor: Tensor) -> Tensor:
     return tensor.stored_as("Q8_0") if table and dtype(tensor.type).quantized else tensor
 
 
-def _scattered(name: str) -> float:
+def _scattered(block: int) -> float:
     """Return a number that spreads the blocks of a model evenly, from 0 to 1."""
-    return (kinds.split(name)[0] + 1) * 0.6180339887 % 1
+    return (block + 1) * 0.6180339887 % 1

@@ -169,7 +169,7 @@ def _over_builds(model: Model, settings: Settings, low: Number, high: Number) ->
 
 def pooled_copies(model: Model, settings: Settings) -> tuple[Line, ...]:
     """Return the line of f16 copies of a quantised cache that earlier builds took from the driver's pool."""
-    layers = [m for m in model.memory if isinstance(m, Attention | Latent)]
+    layers = [m for m in model.memory if isinstance(m, (Attention, Latent))]
     size = kernel_memory.pooled_copies(layers, settings)
     if not is_array(size) and not size:
         return ()

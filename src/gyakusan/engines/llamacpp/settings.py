@@ -146,7 +146,7 @@ class Settings:
         """Return True if values are stored transposed, as attention without flash reads them."""
         return not self.flash
 
-    @property
+    @cached_property
     def cache_types(self) -> tuple[str, str]:
         """Return the element types of keys and of values, in upper case."""
         return self.key_type.upper(), self.value_type.upper()

@@ -42,7 +42,7 @@ def with_drafting_layers(model: Model, settings: Settings) -> Model:
 def _longer(model: Model, whole: Model) -> Model:
     """Return the model with one more layer of each kind that every token is kept in, for each prediction layer."""
     more = tuple(range(whole.loaded, whole.blocks))
-    full = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
+    full = [m for m in model.memory if isinstance(m, (Attention, Latent)) and m.window is None]
     last = max(full, key=lambda m: max(m.layers, default=-1), default=None)
     return replace(model, memory=tuple(_with(m, more) if _joins(m, last) else m for m in model.memory))
 
@@ -54,7 +54,7 @@ def _joins(memory: Memory, last: Memory | None) -> bool:
 def _with(memory: Memory, more: tuple[int, ...]) -> Memory:
     return (
         structs.replace(memory, layers=(*memory.layers, *more))
-        if isinstance(memory, Attention | Latent | Indexer)
+        if isinstance(memory, (Attention, Latent, Indexer))
         else memory
     )
 

@@ -266,7 +266,7 @@ def _experts_and_copies(model: Model, machine: Machine, settings: Settings, smal
     ranks = settings.tensor_parallel
     if not (counts and ranks > 1 and settings.data_parallel == settings.decode_context_parallel == 1):
         return notes
-    if settings.pipeline_parallel > 1 or not all(isinstance(m, Latent | Indexer | Compressed) for m in model.memory):
+    if settings.pipeline_parallel > 1 or not all(isinstance(m, (Latent, Indexer, Compressed)) for m in model.memory):
         return notes
     spread = replace(settings, tensor_parallel=1, data_parallel=ranks, expert_parallel=True)
     other = min((pool(model, spread, g) for g in machine.gpus[:ranks]), key=lambda p: p.available.best)

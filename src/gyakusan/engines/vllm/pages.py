@@ -80,7 +80,7 @@ def _check_context_parallel(model: Model, settings: Settings) -> None:
     group of full attention); key-value heads must lie on several GPUs each (config/model.py, verify_with_parallel_config).
     """
     ranks, parts = settings.tensor_parallel, settings.decode_context_parallel
-    full = all(isinstance(g, Latent | Indexer | Attention) and not getattr(g, "window", None) for g in model.memory)
+    full = all(isinstance(g, (Latent, Indexer, Attention)) and not getattr(g, "window", None) for g in model.memory)
     if not full:
         raise BadSetting(
             "{name} keeps windows or states, whose tokens GPUs cannot share.", name=model.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ OWN = "gyakusan."
 """Prefix of keys that are in no GGUF file: what a config.json says and GGUF shows only by which tensors it holds."""
 
 
-class Metadata(Struct, frozen=True):
+class Metadata(Struct, frozen=True, dict=True):
     """The GGUF key-values of one model; `architecture` prefixes most keys.
 
     values: the key-values
@@ -29,7 +30,7 @@ class Metadata(Struct, frozen=True):
     values: Mapping[str, Any]
     names: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def architecture(self) -> str:
         """Return general.architecture. Raises Malformed."""
         found = self.values.get("general.architecture")
@@ -37,13 +38,23 @@ class Metadata(Struct, frozen=True):
             raise Malformed("The file has no architecture.", mend="It needs the key general.architecture.")
         return found
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Return block_count. Raises Malformed outside of 1 to BLOCKS."""
         count = self.positive("block_count")
         if count > BLOCKS:
             raise self.bad("block_count", count)
         return count
+
+    @cached_property
+    def _flags(self) -> dict[str, tuple[bool, ...] | None]:
+        """What `flags` has returned: each block of a model asks for the same."""
+        return {}
+
+    @cached_property
+    def _series(self) -> dict[tuple[str, int | None], tuple[int, ...]]:
+        """What `series` has returned."""
+        return {}
 
     def get(self, key: str) -> Any:
         """Return the raw value of `<architecture>.<key>`, or None."""
@@ -75,6 +86,12 @@ class Metadata(Struct, frozen=True):
 
     def series(self, key: str, default: int | None = None) -> tuple[int, ...]:
         """Return one whole number >= 0 for each block: an array in the file, or one number for all. Raises Malformed."""
+        found = self._series.get((key, default))
+        if found is None:
+            found = self._series[key, default] = self._each(key, default)
+        return found
+
+    def _each(self, key: str, default: int | None) -> tuple[int, ...]:
         value = self.get(key)
         if value is None:
             value = default
@@ -87,6 +104,11 @@ class Metadata(Struct, frozen=True):
 
     def flags(self, key: str) -> tuple[bool, ...] | None:
         """Return one truth value for each block, None if the key is no array; absent blocks are False."""
+        if key not in self._flags:
+            self._flags[key] = self._truths(key)
+        return self._flags[key]
+
+    def _truths(self, key: str) -> tuple[bool, ...] | None:
         value = self.get(key)
         if not isinstance(value, (list, tuple)):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -22,6 +23,12 @@ def tensor(name: str, *shape: int) -> Tensor:
     """Return a tensor with the type the converter gives it: F32 for vectors, norms, routers, convolutions; else F16."""
     plain = name.endswith(".weight") and len(shape) > 1 and not FULL.search(name)
     return Tensor(name, shape, "F16" if plain else "F32")
+
+
+@lru_cache(maxsize=1024)
+def _is_full(name: str) -> bool:
+    """Return True for a weight of a block that stays in F32 whatever its shape; name: without the block's number."""
+    return FULL.search(f"blk.0.{name}.weight") is not None
 
 
 class Block(Struct, frozen=True):
@@ -50,11 +57,11 @@ class Block(Struct, frozen=True):
 
     def w(self, name: str, *shape: int) -> Tensor:
         """Return a weight of this block."""
-        return tensor(f"blk.{self.i}.{name}.weight", *shape)
+        return Tensor(f"blk.{self.i}.{name}.weight", shape, "F32" if len(shape) < 2 or _is_full(name) else "F16")
 
     def bias(self, name: str, *shape: int) -> Tensor:
         """Return a bias of this block."""
-        return tensor(f"blk.{self.i}.{name}.bias", *shape)
+        return Tensor(f"blk.{self.i}.{name}.bias", shape, "F32")
 
     def bare(self, name: str, *shape: int) -> Tensor:
         """Return a tensor without a suffix, always F32."""

@@ -45,7 +45,7 @@ def _unchanged(entry: Entry, stored: Mapping[str, Any]) -> bool:
     known = stored["models"].get(entry.name)
     if known is None or _same_sources(known, entry):
         return known is not None
-    fresh = json.loads(json.dumps(measured_facts(entry)))
+    fresh = json.loads(json.dumps(measured_facts(entry.name)))
     return bool(fresh == {k: v for k, v in known.items() if k not in ("crc", "files")})
 
 
@@ -68,7 +68,7 @@ def write(path: Path = FILE, *, everything: bool = False) -> None:
 
 
 def _worked_out(entry: Entry) -> Mapping[str, Any]:
-    return {**measured_facts(entry), "crc": entry.crc, "files": artifacts.checksum(entry.name)}
+    return {**measured_facts(entry.name), "crc": entry.crc, "files": artifacts.checksum(entry.name)}
 
 
 def scores_crc() -> int:

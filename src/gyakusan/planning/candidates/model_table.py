@@ -7,7 +7,6 @@ are not ours (the user's own, a newer release) are worked out when they are want
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -21,7 +20,7 @@ from gyakusan.catalog import quality, thinking
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.listing import Unlisted, unlisted
 from gyakusan.catalog.places import DATA
-from gyakusan.catalog.records import entries, own_entries
+from gyakusan.catalog.records import checksums, own_entries
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
@@ -29,7 +28,8 @@ from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.core.traffic import ModelShape, Traffic
 from gyakusan.doors.files import packaged
 from gyakusan.engines.registry import engine, model_storages
-from gyakusan.planning.candidates import compact_model
+from gyakusan.planning.candidates import compact_model, stored_facts
+from gyakusan.planning.candidates.stored_facts import Outline, StoredFacts
 
 FILE = DATA / "columns.json"
 SCORES = ("overall", "japanese", "coding", "reasoning", "agentic")
@@ -65,8 +65,7 @@ class ReasoningMode(Struct, frozen=True):
         return self.japanese_basis if metric == "japanese" and self.japanese_basis else self.basis
 
 
-@dataclass(frozen=True)
-class CatalogModel:
+class CatalogModel(Struct, frozen=True, dict=True):
     """One model of the catalogue.
 
     name: of the catalogue
@@ -79,6 +78,7 @@ class CatalogModel:
     unlisted: why it is not proposed where nobody names it, None if it is
     released: date of release, ISO 8601
     modes: quality in each mode of thinking
+    outline: what is asked of every model
     facts: what model_variants.measure says of it
     """
 
@@ -92,7 +92,11 @@ class CatalogModel:
     unlisted: Unlisted | None
     released: str
     modes: tuple[ReasoningMode, ...]
-    facts: Mapping[str, Any] = field(repr=False)
+    outline: Outline
+    facts: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"CatalogModel({self.name})"
 
     @cached_property
     def model(self) -> Model:
@@ -188,7 +192,7 @@ class ModelTable(Struct, frozen=True, dict=True):
     @cached_property
     def blocks(self) -> IntArray:
         """Blocks of every model (models,)."""
-        return np.array([m.facts["model"]["blocks"] for m in self.models], np.int64)
+        return np.array([m.outline.blocks for m in self.models], np.int64)
 
     @cached_property
     def shapes(self) -> ModelShape:
@@ -238,9 +242,12 @@ def forget() -> None:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, _own: tuple[Entry, ...]) -> ModelTable:
-    stored = stored_file(path)
-    facts = {e.name: _facts(e, stored) for e in entries("model")}
-    scores = {n: stored["scores"][n] if n in stored["scores"] else score_rows(n) for n in facts}
+    stored, known = stored_facts.read(packaged(path)) if path.exists() else ({}, {})
+    facts: dict[str, Mapping[str, Any]] = {e.name: _own_facts(e) for e in _own if e.kind == "model"}
+    for name, crc in checksums("model"):
+        found = stored.get(name)
+        facts[name] = found if found is not None and found["crc"] == crc else measured_facts(name)
+    scores = {n: known[n] if n in known else score_rows(n) for n in facts}
     return from_facts(list(facts.values()), scores)
 
 
@@ -279,30 +286,32 @@ def stored_file(path: Path = FILE) -> Mapping[str, Any]:
     return stored
 
 
-def _facts(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    if entry.own:
-        return {**measured_facts(entry), "listed": entry.fields().get("listed", True)}
-    known: Mapping[str, Any] | None = stored["models"].get(entry.name)
-    return known if known is not None and known["crc"] == entry.crc else measured_facts(entry)
+def _own_facts(entry: Entry) -> Mapping[str, Any]:
+    return {**measured_facts(entry.name), "listed": entry.fields().get("listed", True)}
 
 
-def measured_facts(entry: Entry) -> Mapping[str, Any]:
+def measured_facts(name: str) -> Mapping[str, Any]:
     """Return what planning knows of a record, worked out anew."""
     from gyakusan.catalog.models import find
     from gyakusan.planning.candidates.model_variants import measure
 
-    return measure(find(entry.name))
-
-
-_FACTS = tuple(f.name for f in fields(CatalogModel) if f.name not in ("modes", "facts", "unlisted"))
+    return measure(find(name))
 
 
 def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
     return CatalogModel(
-        **{name: facts[name] for name in _FACTS},
-        unlisted=_unlisted(facts),
-        modes=tuple(map(_reasoning_mode, scores)),
-        facts=facts,
+        facts["name"],
+        facts["license"],
+        facts["parameters"],
+        facts["active"],
+        facts["native"],
+        facts["tied"],
+        facts["role"],
+        _unlisted(facts),
+        facts["released"],
+        tuple(map(_reasoning_mode, scores)),
+        facts.outline if isinstance(facts, StoredFacts) else msgspec.convert(facts["model"], Outline),
+        facts,
     )
 
 
@@ -313,7 +322,7 @@ def _reasoning_mode(row: Sequence[Any]) -> ReasoningMode:
 
 def _unlisted(facts: Mapping[str, Any]) -> Unlisted | None:
     """Return why a model is not proposed: of ours the rule says it, of the user's own the record."""
-    if "listed" not in facts:
+    if isinstance(facts, StoredFacts) or "listed" not in facts:
         return unlisted(facts["name"])
     return None if facts["listed"] else Unlisted("own")
 
@@ -360,8 +369,10 @@ def _penalties(
     """Return what each row's quantisation costs, with its error (rows,) [points]."""
     cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.penalty_law()
     known = {n: kind_of(n) for n in set(names)}
-    for kind in set(known.values()):
-        at = np.array([known[n] == kind for n in names])
+    numbers = {kind: i for i, kind in enumerate(set(known.values()))}
+    kind_at = np.array([numbers[known[n]] for n in names], np.int64)
+    for kind, number in numbers.items():
+        at = np.flatnonzero(kind_at == number)
         lost = law_penalty(law, bits[at], size[at], kind, native[at])
         cost[at], error[at] = lost.value, lost.error
     return cost, error

@@ -113,7 +113,7 @@ def settable_modes(columns: ModelTable, name: str) -> BoolArray:
     def settable(known: CatalogModel, mode: str) -> bool:
         if mode not in EFFORTS:
             return True
-        architecture, arguments = str(known.facts["model"]["architecture"]), template_arguments(known.name, mode)
+        architecture, arguments = known.outline.architecture, template_arguments(known.name, mode)
         return rules.with_thinking(Command(()), architecture, mode, arguments) is not None
 
     return np.array([settable(k, m.mode) for k in columns.models for m in k.modes], bool)

@@ -99,7 +99,7 @@ def _unable(request: PlanRequest, model: CatalogModel) -> Message | None:
 
 def _untrained(request: PlanRequest, model: CatalogModel) -> Message | None:
     """Return that a model was not trained for the context: its quality there is not what was measured."""
-    trained, context = int(model.facts["model"]["trained_context"]), request.workload.context
+    trained, context = model.outline.trained_context, request.workload.context
     if 0 < trained < context:
         return say("trained for {trained} tokens, {asked} requested", trained=f"{trained:,}", asked=f"{context:,}")
     return None

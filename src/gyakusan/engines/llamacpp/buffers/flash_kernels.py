@@ -52,27 +52,31 @@ class Fused(Settings):
 
 def resolved(model: Model, settings: Settings) -> Settings:
     """Return the settings as llama.cpp resolves auto: Unfused where no kernel computes this model's attention."""
-    if settings.flash_attention == "off" or isinstance(settings, Unfused | Fused) or has_kernel(model, settings):
+    if settings.flash_attention == "off" or isinstance(settings, (Unfused, Fused)) or has_kernel(model, settings):
         return settings
     given = {f.name: getattr(settings, f.name) for f in fields(Settings)}
     if settings.gpu_layers == 0:
         return Fused(**given)
-    kept = settings.flash_attention == "on" or dtype(settings.value_type).quantized
-    return settings if kept else Unfused(**given)
+    return settings if _keeps_flash(settings) else Unfused(**given)
+
+
+def _keeps_flash(settings: Settings) -> bool:
+    """Return True if flash attention stays on where the GPU has no kernel for it."""
+    return settings.flash_attention == "on" or dtype(settings.value_type).quantized
 
 
 def is_on_host(model: Model, settings: Settings) -> bool:
     """Return True if the CPU computes attention, since flash attention is on and the GPU has no kernel."""
-    decided = resolved(model, settings)
-    return decided.flash and not has_kernel(model, decided)
+    if not settings.flash or has_kernel(model, settings):
+        return False
+    return settings.gpu_layers != 0 and _keeps_flash(settings)  # as `resolved` decides
 
 
 def has_kernel(model: Model, settings: Settings) -> bool:
     """Return True if all attention has a kernel where it is computed. A CPU has one for every width; SYCL is taken to."""
     if settings.backend == "cpu" or isinstance(settings, Fused):
         return True
-    layers = (m for m in model.memory if isinstance(m, Attention | Latent))
-    return all(_has_kernel(m, settings) for m in layers)
+    return all(_has_kernel(m, settings) for m in model.memory if isinstance(m, (Attention, Latent)))
 
 
 def widths(layer: Attention | Latent) -> tuple[int, int, int]:
@@ -103,7 +107,7 @@ def note(model: Model, settings: Settings) -> Message | None:
     decided = resolved(model, settings)
     if has_kernel(model, decided):
         return None
-    layers = (m for m in model.memory if isinstance(m, Attention | Latent))
+    layers = (m for m in model.memory if isinstance(m, (Attention, Latent)))
     key, value, _ = next(widths(m) for m in layers if not _has_kernel(m, settings))
     facts = {"backend": settings.allocation_rules, "width": str(key) if key == value else f"{key}/{value}"}
     types = {t.lower(): None for t in settings.cache_types}

@@ -79,14 +79,15 @@ def hadamard_widths(group: Sequence[Memory], settings: Settings) -> tuple[int, i
 
     Source: llama_kv_cache::llama_kv_cache, attn_rot_k, attn_rot_v.
     """
-    heads = next((m for m in group if isinstance(m, Attention)), None)
+    rotates_keys, rotates_values = dtype(settings.key_type).quantized, dtype(settings.value_type).quantized
+    heads = next((m for m in group if isinstance(m, Attention)), None) if rotates_keys or rotates_values else None
     if heads is None:
         return 0, 0
     width = heads.key_head
-    key = HADAMARD if dtype(settings.key_type).quantized and width % HADAMARD == 0 else 0
+    key = HADAMARD if rotates_keys and width % HADAMARD == 0 else 0
     while key and width % (2 * key) == 0:
         key *= 2
-    rotates_values = dtype(settings.value_type).quantized and heads.value_head % HADAMARD == 0
+    rotates_values = rotates_values and heads.value_head % HADAMARD == 0
     return key, HADAMARD if rotates_values else 0
 
 

@@ -92,7 +92,7 @@ def checkpoints(model: Model, settings: Settings) -> tuple[Line, ...]:
 
 def _forgetful(model: Model, s: Settings) -> tuple[Attention | Latent | Recurrent, ...]:
     """Return the groups of layers that do not keep every token."""
-    kinds = (m for m in model.memory if isinstance(m, Attention | Latent | Recurrent))
+    kinds = (m for m in model.memory if isinstance(m, (Attention, Latent, Recurrent)))
     return tuple(m for m in kinds if isinstance(m, Recurrent) or (m.window is not None and not s.swa_full))
 
 

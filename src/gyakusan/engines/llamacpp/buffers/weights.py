@@ -7,7 +7,7 @@ padding: backends.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import prod
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from gyakusan.core.cache import padded
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.memo import Memo
-from gyakusan.core.model import Model, Recurrent, Tensor
+from gyakusan.core.model import Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.backends import PADDING
 from gyakusan.engines.llamacpp.settings import Settings
 
@@ -68,16 +68,24 @@ def _on_cpu(model: Model) -> int:
     return sum(stored(t, "cpu") * (2 if twice and t.name == EMBEDDING_TABLE else 1) for t in loaded(model))
 
 
+_STAYS = Memo[Callable[[Tensor], bool]](maxsize=1)
+
+
 def stays_in_ram(model: Model) -> Callable[[Tensor], bool]:
     """Return a test for tensors that stay in RAM although their block is on a GPU.
 
     These are tables of rows, and decays of state spaces that no GPU kernel takes.
     """
-    scan = next((m for m in model.memory if isinstance(m, Recurrent) and m.kind in ("mamba", "mamba2")), None)
+    return _STAYS.get(model, None, lambda: _stays_in_ram(model.memory, model.tables))
+
+
+def _stays_in_ram(memory: Sequence[Memory], tables: Collection[str]) -> Callable[[Tensor], bool]:
+    """Return that test; it must not hold the model, with which it is kept."""
+    scan = next((m for m in memory if isinstance(m, Recurrent) and m.kind in ("mamba", "mamba2")), None)
 
     def stays(tensor: Tensor) -> bool:
         no_kernel = scan is not None and tensor.name.endswith(".ssm_a") and not _gpu_scans(tensor, scan)
-        return no_kernel or tensor.name in model.tables
+        return no_kernel or tensor.name in tables
 
     return stays
 

@@ -47,7 +47,7 @@ def inputs(model: Model, s: Settings, align: int, *, host: bool) -> Number:
 
 def _caches(model: Model) -> tuple[tuple[Attention | Latent, ...], ...]:
     """Return the layers of each cache: one cache for layers without a window, one with it. llama-kv-cache-iswa.cpp."""
-    layers = [m for m in model.memory if isinstance(m, Attention | Latent)]
+    layers = [m for m in model.memory if isinstance(m, (Attention, Latent))]
     return tuple(tuple(m for m in layers if m.window == w) for w in {m.window: None for m in layers})
 
 
@@ -60,7 +60,7 @@ def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent]
     total = round_up((F16 if s.flash and not s.of_build.wide_masks else F32) * cells, align)
     if s.flash and s.of_build.wide_masks and cast:
         total = total + round_up(F16 * cells, align)
-    values = max(m.value for m in model.memory if isinstance(m, Attention | Latent))
+    values = max(m.value for m in model.memory if isinstance(m, (Attention, Latent)))
     if values:
         total = total + round_up(I64 * s.graph_tokens * (values if s.transposed else 1), align)
     key, value = hadamard_widths(cache, s)

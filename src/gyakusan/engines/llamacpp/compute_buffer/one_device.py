@@ -92,7 +92,7 @@ def _attention_on_host(model: Model, settings: Settings) -> ComputeBuffers:
 
     The GPU keeps neither mask nor copies of the cache; the host gets keys, values and queries of one layer.
     """
-    layers = [m for m in model.memory if isinstance(m, Attention | Latent)]
+    layers = [m for m in model.memory if isinstance(m, (Attention, Latent))]
     base = _full_base(model, replace(settings, key_type="F16", value_type="F16"))
     mask = maximum(*(F16 * settings.graph_tokens * stream_cells(m, settings) for m in layers))
     size = base.bytes + maximum(*(peak(base) for peak in PEAKS.values())) - mask

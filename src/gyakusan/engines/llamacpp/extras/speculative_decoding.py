@@ -154,7 +154,7 @@ def second_context_model(model: Model, layers: range) -> Model | None:
 
     None if the model has no such layers. It has no tensors: they are those of all blocks, of which its graph has none.
     """
-    full = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
+    full = [m for m in model.memory if isinstance(m, (Attention, Latent)) and m.window is None]
     return replace(model, memory=(structs.replace(full[-1], layers=tuple(layers)),), tensors=()) if full else None
 
 

@@ -5,6 +5,7 @@ Source: llama.cpp b11434, ggml/src/ggml-alloc.c (ggml_dyn_tallocr_alloc, ggml_ga
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from gyakusan.engines.llamacpp.ggml_simulation.graph import INPLACE, Node
@@ -30,16 +31,18 @@ class Buffer:
     def take(self, size: int) -> int:
         """Allocate `size` bytes and return where they start [B]."""
         size = -(-size // self.align) * self.align
-        best, smallest = len(self.sizes) - 1, _ENDLESS + 1
-        for i in range(len(self.sizes) - 1):
-            if size <= self.sizes[i] <= smallest:
-                best, smallest = i, self.sizes[i]
-        start = self.starts[best]
-        self.starts[best] += size
-        self.sizes[best] -= size
-        if not self.sizes[best]:
-            del self.starts[best], self.sizes[best]
-        self.largest = max(self.largest, start + size)
+        starts, sizes = self.starts, self.sizes
+        best, smallest = len(sizes) - 1, _ENDLESS + 1
+        for i, free in enumerate(sizes):  # the endless one counts where no other fits: it is larger than any
+            if size <= free <= smallest:
+                best, smallest = i, free
+        start = starts[best]
+        starts[best] += size
+        sizes[best] -= size
+        if not sizes[best]:
+            del starts[best], sizes[best]
+        if start + size > self.largest:
+            self.largest = start + size
         return start
 
     def free(self, start: int, size: int) -> None:
@@ -47,17 +50,16 @@ class Buffer:
         size = -(-size // self.align) * self.align
         if not size:
             return
-        i = 0
-        while self.starts[i] < start:
-            i += 1
-        self.starts.insert(i, start)
-        self.sizes.insert(i, size)
-        if start + size == self.starts[i + 1]:
-            self.sizes[i] += self.sizes.pop(i + 1)
-            del self.starts[i + 1]
-        if i and self.starts[i - 1] + self.sizes[i - 1] == self.starts[i]:
-            self.sizes[i - 1] += self.sizes.pop(i)
-            del self.starts[i]
+        starts, sizes = self.starts, self.sizes
+        i = bisect_left(starts, start)
+        starts.insert(i, start)
+        sizes.insert(i, size)
+        if start + size == starts[i + 1]:
+            sizes[i] += sizes.pop(i + 1)
+            del starts[i + 1]
+        if i and starts[i - 1] + sizes[i - 1] == starts[i]:
+            sizes[i - 1] += sizes.pop(i)
+            del starts[i]
 
 
 class Allocator:
@@ -80,12 +82,16 @@ class Allocator:
                 node.root.views += 1
             for source in node.sources:
                 source.children += 1
+        place, release = self._place, self._release
         for node in nodes:
             for source in node.sources:
-                self._place(source, node.device)
-            self._place(node, node.device)
+                if not source.allocated:
+                    place(source, node.device)
+            place(node, node.device)
             for source in node.sources:
-                self._release(source)
+                source.children -= 1
+                if not (source.children or source.views):
+                    release(source)
         return tuple(b.largest for b in self.buffers)
 
     def _size(self, node: Node, device: int) -> int:
@@ -111,10 +117,7 @@ class Allocator:
         return False
 
     def _release(self, source: Node) -> None:
-        """Count one reader of `source` less, and free what nobody needs any more."""
-        source.children -= 1
-        if source.children or source.views:
-            return
+        """Free what nobody needs any more now that `source` has no readers and no views to come."""
         if source.root is not None:
             root = source.root
             root.views -= 1

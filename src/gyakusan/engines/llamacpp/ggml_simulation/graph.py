@@ -36,7 +36,7 @@ class Node:
     weight: True for weights
     graph_input: True for inputs of the graph
     host_only: True if CUDA has no kernel for this operation
-    rows: tokens by which offloading is decided
+    rows: tokens by which offloading is decided, -1 = what the shape says
     seen: True once it is on the tape
     device: the scheduler's: who computes it
     children: the allocator's: readers to come
@@ -59,9 +59,14 @@ class Node:
         self.layout: object = shape
         self.home: int | None = None
         self.weight = self.graph_input = self.host_only = self.never_freed = self.seen = self.allocated = False
-        self.rows = prod(shape[1:])
+        self.rows = -1
         self.device: int | None = None
         self.children = self.views = self.start = self.buffer = self.unmerged_extra = 0
+
+    @property
+    def offloaded_rows(self) -> int:
+        """Tokens by which offloading is decided [tokens]."""
+        return self.rows if self.rows >= 0 else prod(self.shape[1:])
 
 
 class Tape:

@@ -94,7 +94,7 @@ def can_simulate(model: Model, settings: Settings) -> bool:
 
 
 def _is_known(memory: object) -> bool:
-    return isinstance(memory, Attention | Latent) or (
+    return isinstance(memory, (Attention, Latent)) or (
         isinstance(memory, Recurrent) and memory.kind in ("gated_delta", "mamba2")
     )
 

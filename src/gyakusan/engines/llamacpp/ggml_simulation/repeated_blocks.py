@@ -26,18 +26,22 @@ def without_repeats(model: Model, blocks: int, groups: Mapping[int, CacheGroup],
     return _KEPT.get(model, (blocks, unrotated), lambda: _kept(_kinds(model, blocks, groups, unrotated)))
 
 
-def _kinds(model: Model, blocks: int, groups: Mapping[int, CacheGroup], unrotated: int) -> list[object]:
-    """Return what is alike of equal blocks: tensors with their shapes, the cache, whether there is a rotary embedding.
+def _kinds(model: Model, blocks: int, groups: Mapping[int, CacheGroup], unrotated: int) -> list[int]:
+    """Return a number for each block, the same for equal ones.
 
+    Alike are tensors with their shapes, the cache, whether there is a rotary embedding.
     The type of a weight counts where it is copied to the host to be multiplied there: nowhere else is it in a buffer.
     """
-    tensors: dict[int, list[object]] = {i: [] for i in range(blocks)}
+    tensors: list[list[object]] = [[] for _ in range(blocks)]
+    typed = model.graph.wide_down
     for tensor in model.tensors:
-        if tensor.name.startswith("blk.") and (block := block_of(tensor.name)) in tensors:
-            kind = tensor.type if model.graph.wide_down else ""
-            tensors[block].append((tensor.name.split(".", 2)[2], tensor.shape, kind))
-    memory = {i: id(groups[i].memory) if i in groups else 0 for i in range(blocks)}
-    return [(tuple(tensors[i]), memory[i], (i + 1) % unrotated == 0) for i in range(blocks)]
+        name = tensor.name
+        if 0 <= (block := block_of(name)) < blocks:
+            tensors[block].append((name.split(".", 2)[2], tensor.shape, tensor.type if typed else ""))
+    memory = [id(groups[i].memory) if i in groups else 0 for i in range(blocks)]
+    numbers: dict[object, int] = {}  # equal blocks have one number: they are compared with each other many times
+    kinds = ((tuple(tensors[i]), memory[i], (i + 1) % unrotated == 0) for i in range(blocks))
+    return [numbers.setdefault(kind, len(numbers)) for kind in kinds]
 
 
 def _kept(kinds: Sequence[object]) -> Sequence[int]:

@@ -200,7 +200,7 @@ def _pipelined(split: _Split, device: int, dry_run: bool) -> DeviceBuffer:
         (
             m.heads * (m.key if isinstance(m, Latent) else m.key_head)
             for m in model.memory
-            if isinstance(m, Attention | Latent)
+            if isinstance(m, (Attention, Latent))
         ),
         default=0,
     )
