@@ -35,6 +35,15 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
     return dict(json.loads(capsys.readouterr().out))
 
 
+def test_people_beside_a_rate_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Four PCs were bought for 100 people that no line named, where one is enough for the rate."""
+    busy = ("fleet", "--arrivals", "60/h", "--device", "RTX 5090", "--model", "gpt-oss-20b", "--lang", "en")
+    assert "For: 60 requests an hour, 8,192 tokens each, chat, places for 100 people at once" in said(
+        capsys, *busy, "--users", "100"
+    )
+    assert "places for" not in said(capsys, *busy)
+
+
 def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, *OFFICE)
     for part in (

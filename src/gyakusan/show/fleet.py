@@ -135,6 +135,8 @@ def _load(request: FleetRequest) -> Iterator[Message]:
         yield say("{people} at once, {n} tokens each, {doing}", people=people(plan_request.users), **facts)
     else:
         yield say("{rate} requests an hour, {n} tokens each, {doing}", rate=hourly(plan_request.arrivals), **facts)
+        if "users" in request.given:
+            yield say("places for {people} at once", people=people(plan_request.users))
     if request.budget is not None:
         yield say("budget {amount}", amount=money_words(request.budget))
     if "replicas" in request.given:
@@ -320,7 +322,7 @@ def _scope(answer: FleetAnswer) -> Iterator[Message]:
         and len(answer.plans) > 1
     ):
         yield say(
-            "Fastest, cheapest, fewest: low end of quality at most {n} points below the best at the wanted speed.",
+            "Fastest, cheapest and fewest are of fleets within {n} points of the best quality (low ends) at the wanted speed.",
             n=f"{CHEAPEST_WITHIN_POINTS:g}",
         )
 

@@ -21,6 +21,7 @@ from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, StepTime, pipeline_hop, pipeline_speed
 from gyakusan.planning.fleet.request import network, parse_fleet_request
 from gyakusan.planning.fleet.sweep import sweep_fleets
+from gyakusan.planning.request.pace import is_wanted
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
@@ -62,12 +63,12 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     assert ("cheapest" in roles) is any(p.monthly < np.inf for p in answer.plans)
     assert answer.plans[0].roles[0] == "balanced"
     for plan in answer.plans:
-        replica, kv_type = plan.plan, plan_request.cache_types[0]
+        replica = plan.plan
         load = Load(plan.users_per_replica, plan_request.workload.context)
+        kv_type = plan_request.cache_types[int(replica.small_cache)]
+        machine, changes = replica.offer.machine, replica.deployment.changes
         again = exact_ledger(
-            catalogue_deployment(
-                replica.name, replica.quantization, replica.engine, replica.offer.machine, load, kv_type
-            )
+            catalogue_deployment(replica.name, replica.quantization, replica.engine, machine, load, kv_type, changes)
         )
         assert replica.ledger.fits
         assert again is not None
@@ -182,7 +183,21 @@ def test_the_sized_fleet_is_the_smallest_on_target() -> None:
     plan, target = ask(**question).plans[0], 10.0
     fewer = ask(**question, replicas=plan.replicas - 1)
     assert plan.answer_speed >= target
-    assert not fewer.plans or fewer.plans[0].answer_speed < target
+    workload = fewer.request.plan_request.workload
+    assert not any(is_wanted(workload, p.answer_speed, p.speed.ttft.value) for p in fewer.plans)
+
+
+def test_a_fleet_of_one_tries_the_caches_of_plan() -> None:
+    """For the same office plan bought a card of 209,800 yen, fleet one of 456,666: it never tried the cache of 8 bits."""
+    office = {"users": 5, "context": "16k", "language": "ja", "budget": "800000JPY"}
+    bought, served = recommend(parse_request(office)).plans[0], fleet(parse_fleet_request({**office, "hours": 9}))
+    assert bought.small_cache
+    first = served.plans[0].plan
+    assert (first.offer.machine.name, first.name, first.command) == (
+        bought.offer.machine.name,
+        bought.name,
+        bought.command,
+    )
 
 
 def test_reasoning_counts_on_both_sides() -> None:

@@ -68,7 +68,7 @@ def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool
         if not affordable or (any(len(p.replicas) for p in parts) and _has_spare_slots(request, users)):
             continue
         replica_request = structs.replace(plan_request, users=users, arrivals=None)
-        grid = sweep(replica_request, columns, [offers[i] for i in affordable], models, reduce=True)
+        grid = sweep(replica_request, columns, [offers[i] for i in affordable], models, reduce=True, alone=True)
         cells = structs.replace(grid.cells, offer=np.array(affordable, np.int64)[grid.cells.offer])
         parts.append(
             _feasible_fleets(request, replica_request, structs.replace(grid, cells=cells, offers=offers), fewest)
