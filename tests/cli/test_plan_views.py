@@ -404,3 +404,28 @@ def test_a_long_answer_gives_up_rows_before_it_passes_a_screen(asked: dict[str, 
     drawn = [line.plain for line in lines(parts, language, COLUMNS)]  # type: ignore[arg-type]
     assert len(drawn) <= LINES
     assert any({"en": "cheapest", "ja": "最安"}[language] in line for line in drawn)
+
+
+def test_a_command_whose_program_is_not_here_names_what_starts_the_plan(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command was printed alone, and a shell answered "llama-server: command not found"."""
+    here = ("plan", "--families", "gemma3", "--engine", "llama.cpp", "--lang", "en")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, line, err = asked(capsys, *here, "--command", "1")
+    assert code == 0
+    assert line.startswith("llama-server ")
+    assert "llama-server is not on PATH of this computer" in err
+    assert "gyakusan serve 1 starts" in err
+    assert "is not on PATH" not in asked(capsys, *ASK, "--command", "1")[2], "another machine's PATH is not known"
+    program = tmp_path / "llama-server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    assert "is not on PATH" not in asked(capsys, *here, "--command", "1")[2]
+
+
+def test_what_comes_next_is_a_command_that_runs_here() -> None:
+    answer = gyakusan.plan(device="RTX 4090", model="qwen3-8b")
+    for absent, first in ((True, "gyakusan serve 1"), (False, "gyakusan plan --command 1")):
+        (told,) = [part for part in show.screen(answer, absent=absent) if isinstance(part, Next)]
+        assert told.choices[0] == first

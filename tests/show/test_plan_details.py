@@ -7,15 +7,17 @@ from datetime import date
 
 import pytest
 
+from gyakusan.api import machine_for
 from gyakusan.catalog.prices import PriceRecord, price_records
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.cli import main
 from gyakusan.documents.plan import plan as plan_document
+from gyakusan.engines.registry import NAMES
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show import terminal
-from gyakusan.show.plan_details import SHOWN_COST, details, quantization_cost
+from gyakusan.show.plan_details import SHOWN_COST, details, install_fact, installing, quantization_cost
 from gyakusan.show.plan_words import as_text, sold_words
 from gyakusan.show.tree import FIXED
 from gyakusan.text import tell
@@ -144,13 +146,15 @@ def test_a_plan_of_vllm_on_amds_cards_says_how_it_is_installed(capsys: pytest.Ca
     ]
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert "Install   uv venv --python 3.12 --managed-python vllm" in told
-    assert "uv pip install --python vllm vllm --extra-index-url https://wheels.vllm.ai/rocm/" in " ".join(told.split())
+    assert "Install   python3 -m venv uv" in told, "no system has uv of its own"
+    assert "uv/bin/pip install uv\n          uv/bin/uv venv --python 3.12 --managed-python vllm" in told
+    assert "uv/bin/uv pip install --python vllm vllm" in told
+    assert "--extra-index-url https://wheels.vllm.ai/rocm/" in told
     assert "port 8000" in told
     assert "gyakusan serve listens on port 8080 in its place (--port)" in told, "the command and serve differ"
     assert main([*words[:3], "RTX 4090", "--engine", "llama.cpp", *words[6:]]) == 0
     told = capsys.readouterr().out
-    assert "Install" not in told
+    assert "Install   conda install -c conda-forge llama-cpp" in told
     assert "port 8080" in told
     assert "in its place" not in told
 
@@ -184,3 +188,19 @@ def test_the_files_of_json_are_those_of_the_plan() -> None:
             made = plan_document(plan)
             assert made.memory.model.quantization == made.quantization
             assert made.artifact is None or made.artifact.bytes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_engine_says_how_its_program_is_installed(name: str) -> None:
+    """The command of llama.cpp was printed, and nothing said where llama-server comes from."""
+    machine = machine_for("M4 Max 64GB" if name == "MLX-LM" else "RTX 4090", None)
+    (fact,) = install_fact(name, machine, "any")
+    assert installing(name, machine), name
+    assert "other ways: " in tell(fact.lines[-1], "en"), "the makers' page, which is the source"
+
+
+def test_the_package_is_that_of_the_machine() -> None:
+    assert installing("llama.cpp", machine_for("M4 Max 64GB", None)) == ("brew install llama.cpp",)
+    assert installing("llama.cpp", machine_for("RX 7900 XTX", None), "windows") == ("winget install llama.cpp",)
+    assert "install.ps1" in installing("Ollama", machine_for("RTX 4090", None), "windows")[0]
+    assert "install.sh" in installing("Ollama", machine_for("RTX 4090", None), "linux")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -181,18 +182,26 @@ def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
     def fits(parts: Tree) -> bool:
         return sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES
 
+    absent = not lan and _absent(found, found.plans[0])
     for answer, choices in _shorter(found):
 
         @cache
         def drawn(place: int, answer: Recommendation = answer, choices: bool = choices) -> Tree:
             items, shared = show.SHORTER[place]
-            return show.screen(answer, items=items, shared=shared, lan=lan, choices=choices)
+            return show.screen(answer, items=items, shared=shared, lan=lan, choices=choices, absent=absent)
 
         last = len(show.SHORTER) - 1  # each is no longer than the one before
         parts = drawn(bisect_left(range(last), True, key=lambda n: fits(drawn(n))))
         if fits(parts):
             break
     return parts
+
+
+def _absent(found: Recommendation, plan: Plan) -> bool:
+    """Return True for a plan of this computer whose command names a program that is not on its PATH."""
+    request = found.request
+    here = request.owned and request.device is None and request.memory is None
+    return here and shutil.which(plan.command.argv[0]) is None
 
 
 def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
@@ -243,10 +252,21 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     from gyakusan.engines.service_files import shell_line
 
     server = _service(plan, use)
-    for note in remarks(plan, server):
+    missing = () if not _absent(found, plan) else (_missing(plan, number),)
+    for note in (*missing, *remarks(plan, server)):
         warn("gyakusan: " + tell(note, output.language))
     write_generated(shell_line(server) + "\n")
     return 0
+
+
+def _missing(plan: Plan, number: int) -> Message:
+    """Return that the program of a command is not here, and what starts the plan without it."""
+    return say(
+        "{program} is not on PATH of this computer: gyakusan plan --details {n} says how it is installed; gyakusan serve {n} "
+        "starts the plan with the server of this installation.",
+        program=plan.command.argv[0],
+        n=number,
+    )
 
 
 def _file(plan: Plan, use: Use, output: Output) -> str:

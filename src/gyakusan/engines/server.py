@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import EngineSettings
+from gyakusan.engines.base import EngineSettings, System
 from gyakusan.errors import GyakusanError, ServerError
 from gyakusan.message import Message
 
@@ -211,8 +211,18 @@ class ServerModule(Protocol[S_contra, R_co]):
     PROGRAMS: tuple[str, ...]
     """What it can be started with, e.g. a program on PATH or a Python package; the first that is here is taken."""
 
+    INSTALL_PAGE: str
+    """Where its makers say how it is installed; what `packaged` and `installing` return stands there."""
+
     def installing(self, machine: Machine, folder: str) -> tuple[str, ...]:
-        """Return the commands of a shell that put it into a folder for this machine, () where its own page says how."""
+        """Return the commands of a shell that put it into a folder for this machine, () where that is not how it is done."""
+        ...
+
+    def packaged(self, machine: Machine, system: System) -> tuple[str, ...]:
+        """Return the commands that put its program on PATH, () where `installing` does or its page alone says how.
+
+        system: what the machine runs, "any" where nobody said
+        """
         ...
 
     def find_program(self, choice: str) -> str:

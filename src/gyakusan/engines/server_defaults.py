@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
+from gyakusan.engines.base import System
 from gyakusan.engines.server import PredictedBuffer
 from gyakusan.errors import GyakusanError, ServerError
 
@@ -42,6 +43,11 @@ def no_buffers(model: Model, settings: object) -> tuple[PredictedBuffer, ...]:
 def same_device(device: str) -> str:
     """Return the name in lower case: no line of the log names a device of ours."""
     return device.casefold()
+
+
+def no_packaged(machine: Machine, system: System) -> tuple[str, ...]:
+    """Return nothing: no package puts its program on PATH."""
+    return ()
 
 
 def no_installing(machine: Machine, folder: str) -> tuple[str, ...]:

@@ -36,15 +36,22 @@ SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0)
 
 
 def screen(
-    answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan: bool = False, choices: bool = True
+    answer: Recommendation,
+    *,
+    items: int = MANY,
+    shared: int = MANY,
+    lan: bool = False,
+    choices: bool = True,
+    absent: bool = False,
 ) -> Tree:
     """Return the answer on one screen. The answer has a plan.
 
     items: most things that are said of one plan; shared: most lines that hold for all of them
     lan: colleagues are to reach the server, so the commands that can be typed next say so, too
     choices: False leaves out what can be typed next
+    absent: the program of plan 1's command is not on this computer, for which the plan is
     """
-    steps = _next(answer, " --lan" if lan else "") if choices else None
+    steps = _next(answer, " --lan" if lan else "", absent=absent) if choices else None
     first, *rest = answer_screen(
         verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), steps
     )
@@ -262,8 +269,10 @@ def high_gib(accounts: Sequence[Account]) -> str:
     return f"{sum(int(a.at_most) for a in accounts) / GIB:.1f}"
 
 
-def _next(answer: Recommendation, more: str) -> tuple[Words, ...]:
+def _next(answer: Recommendation, more: str, *, absent: bool) -> tuple[Words, ...]:
     details = f"gyakusan plan --details 1{more}"
+    if absent:  # its command would not be found
+        return "gyakusan serve 1", details
     if answer.request.owned:
         return f"gyakusan plan --command 1{more}", details
     return details, f"gyakusan plan {as_text(answer.request.os, answer.plans[0])} 1{more}"

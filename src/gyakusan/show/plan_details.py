@@ -13,6 +13,7 @@ from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.core.machine import Machine
 from gyakusan.doors.shell import shell_words
+from gyakusan.engines.base import System
 from gyakusan.engines.front_line import FRONT_PORT
 from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
@@ -108,8 +109,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
     yield Fact(say("Quality"), (_quality(plan), *quantization_cost(answer, plan), *_cache_costs(plan)))
     if server is not None:
-        if lines := installing(plan.engine, plan.offer.machine):
-            yield Fact(say("Install"), tuple(Command(line) for line in lines))
+        yield from install_fact(plan.engine, plan.offer.machine, answer.request.os)
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
@@ -118,12 +118,26 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Check"), (Command(shell_words(words)),))
 
 
-def installing(name: str, machine: Machine) -> tuple[str, ...]:
-    """Return the commands that install an engine for a machine, () where its own page says how."""
+def installing(name: str, machine: Machine, system: System = "any") -> tuple[str, ...]:
+    """Return the commands that put an engine's program on PATH, () where its own page says how.
+
+    system: what the machine runs, "any" where nobody said
+    """
     module = engine(name).server()
+    if module is None:
+        return ()
     folder = name.lower()
-    found = () if module is None else module.installing(machine, folder)
-    return (*found, f". {folder}/bin/activate") if found else ()
+    found = module.installing(machine, folder)
+    return (*found, f". {folder}/bin/activate") if found else module.packaged(machine, system)
+
+
+def install_fact(name: str, machine: Machine, system: System) -> Iterator[Fact]:
+    """Yield how an engine's program is installed, with the page of its makers that says so and has other ways."""
+    module = engine(name).server()
+    if module is None:
+        return
+    lines = tuple(Command(line) for line in installing(name, machine, system))
+    yield Fact(say("Install"), (*lines, say("other ways: {page}", page=module.INSTALL_PAGE)))
 
 
 def _thinking(plan: Plan) -> Iterator[Message]:

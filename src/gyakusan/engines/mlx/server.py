@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from gyakusan.core.machine import Machine
 from gyakusan.doors.shell import shell_words
 from gyakusan.engines.mlx import launch as launching
 from gyakusan.engines.mlx.log import gave_up, listens, read, stage, works
@@ -21,7 +22,7 @@ from gyakusan.engines.server_defaults import (
     checkpoint_error,
     no_buffers,
     no_dry_run,
-    no_installing,
+    no_packaged,
     no_workers,
     same_device,
 )
@@ -37,7 +38,8 @@ CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = (launching.PACKAGE, launching.PROGRAM)
 
 model_error, dry_run, predicted_buffers, device_family = checkpoint_error, no_dry_run, no_buffers, same_device
-workers, installing = no_workers, no_installing
+workers, packaged = no_workers, no_packaged
+INSTALL_PAGE = "github.com/ml-explore/mlx-lm"
 
 _SCRIPT = Path(__file__).with_name("keyed_server.py")
 
@@ -52,6 +54,11 @@ def find_program(choice: str) -> str:
     raise ServerError(
         "This computer has no MLX-LM server.", mend="Run: pip install 'gyakusan[mlx]', or put mlx_lm.server on PATH."
     )
+
+
+def installing(machine: Machine, folder: str) -> tuple[str, ...]:
+    """Return the commands that put MLX-LM into an environment of its own. Source: mlx-lm, README.md, "pip install mlx-lm"."""
+    return shell_words(("python3", "-m", "venv", folder)), shell_words((f"{folder}/bin/pip", "install", "mlx-lm"))
 
 
 def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> Launch:

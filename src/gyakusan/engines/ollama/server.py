@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gyakusan.core.machine import Machine
+from gyakusan.engines.base import System
 from gyakusan.engines.log_failures import Pattern, first_failure
 from gyakusan.engines.ollama.settings import Settings, check
 from gyakusan.engines.server import Endpoint, Given, Launch, ReportedBuffer, StartFailure
@@ -25,6 +27,7 @@ CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = ("ollama",)
 USUAL_PORT = 11434
 dry_run, predicted_buffers, device_family, workers = no_dry_run, no_buffers, same_device, no_workers
+INSTALL_PAGE = "ollama.com/download"
 installing = no_installing
 
 _SCRIPT = Path(__file__).with_name("api_server.py")
@@ -96,6 +99,13 @@ class Loaded:
             return ()
         parts = (("gpu", self.on_gpu), ("host", self.size - self.on_gpu))
         return tuple(ReportedBuffer(device, "total", float(size), "api/ps") for device, size in parts if size > 0)
+
+
+def packaged(machine: Machine, system: System) -> tuple[str, ...]:
+    """Return the script of its makers, one for Linux and macOS and one for Windows. Source: ollama.com/download."""
+    if system == "windows":
+        return ("irm https://ollama.com/install.ps1 | iex",)
+    return ("curl -fsSL https://ollama.com/install.sh | sh",)
 
 
 def find_program(choice: str) -> str:

@@ -12,14 +12,14 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.doors import files
 from gyakusan.doors.shell import shell_word, shell_words
 from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
-from gyakusan.engines.server_defaults import checkpoint_error, no_dry_run, no_workers, same_device
+from gyakusan.engines.server_defaults import checkpoint_error, no_dry_run, no_packaged, no_workers, same_device
 from gyakusan.engines.vllm import launch as launching
 from gyakusan.engines.vllm.log import read
 from gyakusan.engines.vllm.log_errors import start_failure
@@ -57,6 +57,8 @@ _STAGES = (
 AMD_WHEELS = ("--extra-index-url", "https://wheels.vllm.ai/rocm/")
 """Where vLLM's wheels for AMD's GPUs are; PyPI has those for NVIDIA's only."""
 _WHEELS: Mapping[str, tuple[str, ...]] = {"cuda": ("--torch-backend=auto",), "rocm": AMD_WHEELS}
+INSTALL_PAGE = "docs.vllm.ai, getting_started/installation"
+packaged = no_packaged
 LONGEST_CONFIG = 2**20
 """Of a checkpoint's config.json [B]."""
 
@@ -78,13 +80,21 @@ def installing(machine: Machine, folder: str) -> tuple[str, ...]:
     """Return the commands that put vLLM into an environment of its own, () for a machine without NVIDIA's or AMD's GPU.
 
     Source: vLLM, docs/getting_started/installation/gpu.cuda.inc.md and gpu.rocm.inc.md, "Pre-built wheels": with another
-    Python than 3.12 the wheels of AMD's GPUs are passed over for those of NVIDIA's, and pip mixes both indices.
+    Python than 3.12 the wheels of AMD's GPUs are passed over for those of NVIDIA's, and pip mixes both indices. uv, which
+    chooses the wheels and brings that Python, comes from PyPI into an environment beside it: no system has it of its own.
     """
     wheels = _WHEELS.get(machine.gpus[0].backend if machine.gpus else "")
     if wheels is None:
         return ()
-    made = ("uv", "venv", "--python", "3.12", "--managed-python", folder)
-    return shell_words(made), shell_words(("uv", "pip", "install", "--python", folder, "vllm", *wheels))
+    place = str(PurePosixPath(folder).with_name("uv"))
+    uv = f"{place}/bin/uv"
+    lines = (
+        ("python3", "-m", "venv", place),
+        (f"{place}/bin/pip", "install", "uv"),
+        (uv, "venv", "--python", "3.12", "--managed-python", folder),
+        (uv, "pip", "install", "--python", folder, "vllm", *wheels),
+    )
+    return tuple(shell_words(line) for line in lines)
 
 
 def _is_here() -> bool:
