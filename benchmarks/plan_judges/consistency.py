@@ -104,7 +104,7 @@ def label(plan: Plan, role: str, plans: Sequence[Plan], request: PlanRequest) ->
     own = known[role]
     if own is None:
         return "its figure is not known"
-    rivals = [p for p in plans if role != "cheapest" or worth(p, request)]
+    rivals = [p for p in plans if role != "cheapest" or (worth(p, request) and kind(p, request) >= kind(plan, request))]
     above = [p for p in rivals if (v := label_values(p)[role]) is not None and v > own]
     return f"{above[0].name} has {label_values(above[0])[role]:g}, this {own:g}" if above else ""
 
@@ -122,31 +122,44 @@ def money(question: str, answers: Sequence[Plans], budgets: Sequence[str]) -> It
         yield Verdict("money", subject, worse(before, after))
 
 
+def kind(plan: Plan, request: PlanRequest) -> int:
+    """Return what is bought: 2 a complete computer, 1 cards for one's own, 0 second-hand ones that nobody asked for."""
+    if not plan.offer.own_computer or request.base_computer_price is not None:
+        return 2
+    return 0 if plan.offer.items[0].used and not request.used else 1
+
+
 def worse(before: Plans, after: Plans) -> str:
     """Return what is worse with more money, "" if nothing is: the best quality, the score of plan 1, the cheapest price."""
     first, second = (max(label_values(p)["best"] or 0.0 for p in a.plans) for a in (before, after))
     if second < first:
         return f"the best quality falls from {first:g} to {second:g}"
     a, b = before.plans[0], after.plans[0]
-    if (
-        not a.offer.own_computer and not b.offer.own_computer
-    ):  # cards alone leave the answer where whole computers come in
-        first, second = score(a, before.request), score(b, after.request)
-        if kept(a, before.request) > kept(b, after.request):
-            return "plan 1 kept the limits of use, and does not with more money"
-        if enough(a) and not enough(b):
-            return "plan 1 had half of the points, and has not with more money"
-        if kept(a, before.request) and enough(a) == enough(b) and second < first - SCORE_STEP:
-            return f"the score of plan 1 falls from {first:.2f} to {second:.2f}"
-    lowest = [min((p.offer.price for p in a.plans if whole_cheapest(p)), default=None) for a in (before, after)]
-    if lowest[0] is not None and (lowest[1] is None or lowest[1] > lowest[0]):
-        return f"the cheapest costs {lowest[0]:,.0f} yen, and {lowest[1] or 0:,.0f} yen with more money"
-    return ""
+    first, second = score(a, before.request), score(b, after.request)
+    if kept(a, before.request) > kept(b, after.request):
+        return "plan 1 kept the limits of use, and does not with more money"
+    if enough(a) and not enough(b):
+        return "plan 1 had half of the points, and has not with more money"
+    # Second-hand cards that nobody asked for leave as soon as something new has as much memory, whatever it scores.
+    policy = kind(a, before.request) == 0 < kind(b, after.request)
+    if kept(a, before.request) and enough(a) == enough(b) and not policy and second < first - SCORE_STEP:
+        return f"the score of plan 1 falls from {first:.2f} to {second:.2f}"
+    return dearer(before, after)
 
 
-def whole_cheapest(plan: Plan) -> bool:
-    """Return True if a row is called the cheapest, and is a whole computer: a card alone is another thing."""
-    return "cheapest" in plan.roles and not plan.offer.own_computer
+def dearer(before: Plans, after: Plans) -> str:
+    """Return by how much what is called the cheapest costs more with more money, "" if it does not.
+
+    A better kind of thing may take its place: a complete computer that of a card, new cards that of second-hand ones.
+    """
+    old, new = ([p for p in a.plans if "cheapest" in p.roles and p.offer.price is not None] for a in (before, after))
+    if not old:
+        return ""
+    had = kind(old[0], before.request), -(old[0].offer.price or 0.0)
+    has = (kind(new[0], after.request), -(new[0].offer.price or 0.0)) if new else None
+    if has is not None and has >= had:
+        return ""
+    return f"the cheapest costs {-had[1]:,.0f} yen, and {-has[1] if has else 0:,.0f} yen with more money"
 
 
 def enough(plan: Plan) -> bool:
@@ -162,7 +175,10 @@ def kept(plan: Plan, request: PlanRequest) -> bool:
 
 
 def score(plan: Plan, request: PlanRequest) -> float:
-    """Return what the ranking counts of a plan, from its own figures: quality, speed and wait, price. Its speed is known."""
+    """Return what the ranking counts of a plan, from its own figures: quality, speed and wait, price. Its speed is known.
+
+    Cards for a computer of one's own count with what they cost in one.
+    """
     assert plan.pace is not None
     workload = request.workload
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
@@ -171,4 +187,4 @@ def score(plan: Plan, request: PlanRequest) -> float:
     )
     speed = float(speed_points(workload, request.prefer, plan.pace.decode_each.value / plan.thinking.factor))
     wait = math.log2(min(64.0, max(1.0, plan.pace.ttft.value / workload.target_ttft)))
-    return by_quality * quality / 10 + by_speed * (speed - wait) - by_price * math.log2(plan.offer.price or 1.0)
+    return by_quality * quality / 10 + by_speed * (speed - wait) - by_price * math.log2(plan.offer.whole_price or 1.0)

@@ -310,6 +310,21 @@ def test_a_cheapest_plan_that_costs_more_with_more_money_is_seen(plan: Plan) -> 
     assert why[2]
 
 
+def test_cards_alone_are_judged_by_the_computer_that_they_make(plan: Plan) -> None:
+    def answer(own: bool, used: bool, price: float, around: float | None) -> Any:
+        bought = SimpleNamespace(used=used)
+        sold = structs.replace(plan.offer, price=price, own_computer=own, around=around, items=(bought,))
+        return SimpleNamespace(plans=(structs.replace(plan, offer=sold, roles=("cheapest",)),), request=ONE)
+
+    card, dear, second_hand = answer(True, False, 9e4, 2e5), answer(True, False, 8e4, 4e5), answer(True, True, 3e4, 2e5)
+    complete = answer(False, False, 2e5, None)
+    assert not consistency.worse(card, complete)
+    assert "the score of plan 1 falls" in consistency.worse(card, dear)
+    assert not consistency.worse(second_hand, answer(True, False, 9e4, 3e5))
+    assert "the cheapest costs 90,000 yen, and 95,000" in consistency.worse(card, answer(True, False, 95_000.0, 2e5))
+    assert "the cheapest costs 200,000 yen, and 90,000" in consistency.worse(complete, card)
+
+
 def item(**other: Any) -> SimpleNamespace:
     values = {
         "what": "GeForce RTX 3060 12GB",

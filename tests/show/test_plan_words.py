@@ -14,13 +14,13 @@ from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.catalog.prices import price_records
-from gyakusan.core.quality import SHARE80
+from gyakusan.core.quality import SHARE80, Score
 from gyakusan.planning.candidates.prices import Buyer, price_item
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import recommend
-from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.planning.select.shown_plans import may_be_cheapest, shown_figures
 from gyakusan.show.plan_words import COUNTED_TEXTS, counted_item, labels
 from gyakusan.text import tell
 
@@ -128,3 +128,25 @@ def test_japanese_counts_cards_and_computers_with_their_own_words() -> None:
         assert told.endswith(f" 2{words.get(item.what, '台')}")
         assert not re.search(r"(?<![\w/])(?:with|without|for|power|gaming|model)(?!\w)", told)
         assert str(counted_item(item)).replace("\xa0", " ") == f"2 x {item.name}"
+
+
+def test_the_cheapest_row_is_called_by_what_cheaper_rows_lack() -> None:
+    """It was "at the wanted speed" also where the cheaper row had too few points, or was a card for one's own PC."""
+    found = recommend(parse_request({"budget": "400000JPY"}), columns=small())
+    request, plan = found.request, next(p for p in found.plans if may_be_cheapest(found.request, p))
+    price = plan.offer.price or 0.0
+    row = structs.replace(plan, roles=("cheapest",))
+    offer = structs.replace(plan.offer, price=price - 1000)
+    slow = structs.replace(plan, offer=offer, pace=None)
+    few = structs.replace(plan, offer=offer, score=Score(20.0, 1.0))
+    card = structs.replace(plan, offer=structs.replace(offer, own_computer=True))
+
+    def called(*others: Plan) -> str:
+        return labels(request, (row, *others), 0)[0].template
+
+    assert called() == "cheapest"
+    assert called(structs.replace(slow, offer=plan.offer)) == "cheapest"
+    assert called(slow) == "cheapest at the wanted speed"
+    assert called(few) == "cheapest of enough quality"
+    assert called(card) == "cheapest complete computer"
+    assert called(slow, few) == "cheapest suitable"

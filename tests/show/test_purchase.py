@@ -8,8 +8,9 @@ from math import isclose
 import pytest
 from msgspec import structs
 
-from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.prices import PriceItem
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.show.amounts import Amounts

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 COLUMNS, LINES = 80, 24
 """The screen on which an answer fits. [cells], [lines]"""
-LEAST_ROWS = 4
+LEAST_ROWS = 3
 """Plans that stand there in any case."""
 
 
@@ -212,7 +212,7 @@ def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
     answers = [found]
     while len(answers[-1].plans) > LEAST_ROWS and not _needs_last(answers[-1]):
         answers.append(structs.replace(found, plans=answers[-1].plans[:-1]))
-    yield from ((answer, True) for answer in answers[:2])
+    yield from ((answer, True) for answer in answers[:2] if answer is found or len(answer.plans) > LEAST_ROWS)
     yield from ((answer, False) for answer in answers)
 
 

@@ -12,7 +12,7 @@ from gyakusan.planning.candidates.prices import PriceItem, month_text, months_si
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, shown_figures
+from gyakusan.planning.select.shown_plans import ShownFigures, cheaper_rows, leads_speed, shown_figures
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.source_words import PRODUCT_TEXTS, product_words
 from gyakusan.show.tree import Words, whole
@@ -35,6 +35,14 @@ PREFERRED_TEXTS = {
     "speed": "speed counts most",
     "price": "price counts most",
 }
+CHEAPEST_TEXTS = {
+    "speed": "cheapest at the wanted speed",
+    "points": "cheapest of enough quality",
+    "room": "cheapest that surely fits",
+    "computer": "cheapest complete computer",
+    "": "cheapest suitable",
+}
+"""What cheaper rows lack -> what the cheapest row that lacks nothing is called; "" = several things, or speed of use."""
 BOUGHT_TEXTS = {
     "card an": "an {name} for your PC",
     "card a": "a {name} for your PC",
@@ -109,9 +117,9 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
 def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -> Message:
     if role == "balanced":
         return Message(PREFERRED_TEXTS[request.prefer])
-    prices = [p.offer.price for p in plans if p.offer.price is not None]
-    if role == "cheapest" and round(plans[number].offer.price or 0.0) > round(min(prices)):  # that row is too slow
-        return say("cheapest at the wanted speed")
+    if role == "cheapest" and (lacks := cheaper_rows(request, plans, number)):
+        (one,) = lacks if len(lacks) == 1 and request.model is None else ("",)
+        return Message(CHEAPEST_TEXTS[one])
     if role == "fastest" and not leads_speed(plans, number):
         return say("fastest answers")
     return Message(ROLE_TEXTS[role])

@@ -10,8 +10,8 @@ from tests.planning.small import small
 
 from gyakusan.engines.smaller_cache import Q8_0_LOSS
 from gyakusan.planning.candidates import model_table
-from gyakusan.planning.candidates.hardware import hardware_options
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.feasible import feasible_candidates

@@ -15,6 +15,7 @@ from gyakusan.catalog.artifacts import published
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
+from gyakusan.planning.candidates.purchases import kind_of_purchase
 from gyakusan.planning.request.pace import SLOWEST_ANSWER
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
@@ -315,3 +316,16 @@ def test_highest_quality_is_a_promise(question: dict[str, str]) -> None:
             continue
         much_slower = MUCH_SLOWER * np.nan_to_num(cells.expected_visible_tokens_per_s[i]) < pace
         assert fit_of(answer.request, answer.grid, i) != "fits" or much_slower or cells.spare_users[i] < 1
+
+
+def test_more_money_never_buys_cards_alone_where_it_buys_the_computer() -> None:
+    """With 500,000 yen two used cards for one's own computer stood first, and "cheapest" cost more than with 200,000."""
+    asked = {"used": True, "users": 4}
+    chain = [recommend(parse_request({**asked, "budget": f"{n}JPY"})) for n in (100_000, 200_000, 500_000)]
+    lowest = [
+        next((kind_of_purchase(a.request, p.offer), -(p.offer.price or 0)) for p in a.plans if "cheapest" in p.roles)
+        for a in chain
+    ]
+    assert lowest == sorted(lowest)
+    assert [a.plans[0].offer.own_computer for a in chain] == [True, True, False]
+    assert not any(p.offer.own_computer for p in chain[-1].plans)

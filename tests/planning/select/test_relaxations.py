@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.planning.small import small
 
-from gyakusan.planning.candidates.hardware import hardware_options
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates

@@ -11,6 +11,7 @@ from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.core.quality import SHARE80
+from gyakusan.planning.candidates.purchases import kind_of_purchase
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
@@ -42,7 +43,7 @@ def hold(found: Recommendation) -> None:
     for number, plan in enumerate(plans):
         for role in plan.roles:
             _true(role, figures, number, found)
-        assert not any(is_beaten(plan, other, owned=request.owned) for other in plans if other is not plan)
+        assert not any(is_beaten(plan, other, request) for other in plans if other is not plan)
         if plan.tied_with:
             other = plans[plan.tied_with - 1]
             assert other.roles
@@ -60,8 +61,12 @@ def _true(role: str, figures: list[ShownFigures], number: int, found: Recommenda
         assert shown[number] == max(s for s in shown if s is not None), role
     elif role == "cheapest":
         assert not found.request.owned
-        kept = [f.price for f, p in zip(figures, found.plans, strict=True) if may_be_cheapest(found.request, p)]
-        assert figures[number].price == min(p for p in kept if p is not None)
+        plans, kind = found.plans, kind_of_purchase(found.request, found.plans[number].offer)
+        kept = [(f, p) for f, p in zip(figures, plans, strict=True) if may_be_cheapest(found.request, p)]
+        kinds = {kind_of_purchase(found.request, p.offer): f.price for f, p in kept}
+        assert kind == max(kinds)
+        same = [f.price for f, p in kept if kind_of_purchase(found.request, p.offer) == kind and f.price is not None]
+        assert figures[number].price == min(same)
     else:
         assert role in ("balanced", "smallest")
         assert role != "balanced" or number == 0

@@ -87,8 +87,8 @@ def _kind_is_true(found: Recommendation, why: WhyNot) -> None:
     if reason.because in ("beaten", "tied", "behind"):
         assert why.plan is not None
         rival = found.plans[reason.rival - 1]
-        assert is_beaten(why.plan, rival, owned=found.request.owned) or reason.because != "beaten"
-        assert not any(is_beaten(p, why.plan, owned=found.request.owned) for p in found.plans[:1])
+        assert is_beaten(why.plan, rival, found.request) or reason.because != "beaten"
+        assert not any(is_beaten(p, why.plan, found.request) for p in found.plans[:1])
     if reason.because in ("memory", "rule", "wish", "engine"):
         assert why.plan is None or reason.because == "memory"
     if "no benchmark score" in str(reason.sentence):

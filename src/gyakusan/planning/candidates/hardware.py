@@ -6,7 +6,7 @@ converted with dated rates. Each machine that is left out carries its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -44,6 +44,7 @@ class HardwareOption(Struct, frozen=True):
     power: of all devices, None = not known [W]
     owned: nothing has to be bought
     own_computer: only cards, and if needed a power supply, are bought: for a computer that the asker has
+    around: what such cards cost with a computer around them, None for all else [JPY]
     """
 
     machine: Machine
@@ -53,6 +54,12 @@ class HardwareOption(Struct, frozen=True):
     power: float | None
     owned: bool = False
     own_computer: bool = False
+    around: float | None = None
+
+    @property
+    def whole_price(self) -> float | None:
+        """What the whole computer costs: of cards for a computer of one's own with such a one around them [JPY]."""
+        return self.price if self.around is None else self.around
 
     @property
     def wall_power(self) -> float | None:
@@ -122,22 +129,6 @@ def owned_machine(request: PlanRequest) -> HardwareOption:
     if request.reserve is not None:
         machine = machines.with_reserved_memory(machine, request.reserve)
     return HardwareOption(machine, max(1, len(machine.gpus)), None, (), devices_watts(machine), True)
-
-
-def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
-    """Return the machines that a request is about, and those of the catalogue that are left out."""
-    if request.owned:
-        return (owned_machine(request),), ()
-    options, rejected = buyable_machines(request)
-    every = tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=_by_price))
-    return (every if request.ram is None else tuple(_with_ram(o, request.ram) for o in every)), rejected
-
-
-def _with_ram(option: HardwareOption, ram: str) -> HardwareOption:
-    """Return a machine to buy with the RAM that was asked for beside its cards; unified memory has none beside it."""
-    if option.machine.host is None:
-        return option
-    return structs.replace(option, machine=machines.with_ram(option.machine, ram))
 
 
 def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
@@ -253,53 +244,6 @@ def _option(machine: Machine, count: int, items: tuple[PriceItem, ...], buyer: B
     price = buyer.yen(sum(i.paid for i in items)) if items else None
     own = bool(items) and items[0].what == "card" and all(i.what != "kit" for i in items)
     return HardwareOption(machine, count, price, items, devices_watts(machine), own_computer=own)
-
-
-def reachable_machines(request: PlanRequest) -> tuple[HardwareOption, ...]:
-    """Return every machine that some budget buys, cheapest first: complete ones, and cards for a computer of one's own."""
-    complete = priced_machines(request)
-    new = _cards_alone(request, _least(complete))
-    second_hand = _cards_alone(structs.replace(request, used=True), _least((*new, *complete)))
-    return tuple(sorted((*complete, *new, *second_hand), key=_by_price))
-
-
-def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[HardwareOption]) -> list[HardwareOption]:
-    """Return cards that a small budget buys for a computer that the asker has.
-
-    A budget that pays a computer around them buys that instead: the same cards, so that more money never gives less.
-    Second-hand cards, cheaper than anything new, are among them where nothing new within the budget has as much memory.
-    complete: the machines within the budget
-    """
-    budget = request.budget
-    if budget is None:
-        return []
-    limit = exchange_rates(dict(request.rates)).convert(budget.amount, budget.currency, "JPY") or 0.0
-    least = _least(complete or priced_machines(request))
-    new = _cards_alone(request, least)
-    within = [o for o in new if (o.price or 0.0) <= limit]
-    names = {o.machine.name for o in complete}
-    largest = max((_memory(o) for o in (*within, *complete)), default=0)
-    used = _cards_alone(structs.replace(request, used=True), min(least, _least(new)))
-    larger = (o for o in used if (o.price or 0.0) <= limit and _memory(o) > largest)
-    return [*(o for o in within if o.machine.name not in names), *larger]
-
-
-def _memory(option: HardwareOption) -> int:
-    """Return the memory of all GPUs [B]."""
-    return sum(gpu.memory or 0 for gpu in option.machine.gpus)
-
-
-def _cards_alone(request: PlanRequest, below: float) -> list[HardwareOption]:
-    """Return cards for a computer of one's own that cost less than `below`, cheapest first [JPY]."""
-    if request.base_computer_price is not None:
-        return []
-    own = priced_machines(structs.replace(request, base_computer_price=Money(0.0, "JPY")))
-    return [o for o in own if o.own_computer and (o.price or 0.0) < below]
-
-
-def _least(options: Iterable[HardwareOption]) -> float:
-    """Return the smallest price, infinite without one [JPY]."""
-    return min((o.price for o in options if o.price is not None), default=float("inf"))
 
 
 @cache

@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import structs
 
 from gyakusan.message import people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, reachable_machines
+from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.candidates.purchases import reachable_machines
 from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.pace import is_usable
 from gyakusan.planning.request.request import PlanRequest

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from gyakusan.catalog.thinking import thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray, Number
 from gyakusan.core.broadcast import median
+from gyakusan.planning.candidates.purchases import kind_of_purchase
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
 from gyakusan.planning.request.pace import MISS_STEP, is_usable, is_wanted, missed_by, speed_points
@@ -70,6 +71,7 @@ class RankingScores(Struct, frozen=True):
     good_value: what "cheapest" promises is kept, by the figures that are shown: the wanted speed, ENOUGH_POINTS
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
+    purchase: kind of what is bought, see candidates.purchases
     """
 
     cells: CandidateColumns
@@ -81,6 +83,7 @@ class RankingScores(Struct, frozen=True):
     good_value: BoolArray
     model: IntArray
     memory: FloatArray
+    purchase: IntArray
 
 
 def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
@@ -89,7 +92,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
     eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
     expected = cells.expected_visible_tokens_per_s
     speed = np.where(np.isnan(expected), _guessed_speed(grid, request.task), expected)
-    price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
+    price_doublings = np.log2(np.maximum(_comparable_prices(_whole_prices(grid)), 1.0))
     ttft = np.nan_to_num(cells.ttft, nan=workload.target_ttft)
     wait_doublings = np.log2(np.clip(ttft / workload.target_ttft, 1.0, 64.0))
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
@@ -98,6 +101,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         + by_speed * (speed_points(workload, request.prefer, speed) - wait_doublings)
         - by_price * price_doublings
     )
+    purchase = np.array([kind_of_purchase(request, o) for o in grid.offers], np.int64)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     return RankingScores(
         cells=cells,
@@ -109,6 +113,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         good_value=is_good_value(request, expected, cells.quality),
         model=grid.models,
         memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
+        purchase=purchase[cells.offer] if len(purchase) else np.zeros(len(cells), np.int64),
     )
 
 
@@ -132,6 +137,17 @@ def is_good_value(request: PlanRequest, answer: Number, quality: Number) -> Bool
     """
     shown = np.where(np.asarray(answer) >= SHOWN_WHOLE_FROM, np.round(answer), np.round(answer, 1))
     return np.asarray((shown >= request.workload.target_tps) & (np.round(quality) >= ENOUGH_POINTS))
+
+
+def _whole_prices(grid: SweepResult) -> FloatArray:
+    """Return the prices, of cards for a computer of one's own those of the whole computer; infinite = not known [JPY].
+
+    So a budget that pays the computer around them changes no utility, and with more money that of plan 1 never falls.
+    """
+    around = np.array([np.nan if o.around is None else o.around for o in grid.offers], float)
+    prices = grid.cells.price
+    whole = around[grid.cells.offer] if len(around) else np.full(len(prices), np.nan)
+    return np.where(np.isnan(whole), prices, whole)
 
 
 def _comparable_prices(price: FloatArray) -> FloatArray:
@@ -180,6 +196,8 @@ def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequ
     }[role]
     # By the points that are shown: the wider error of a new model is no reason to hide it.
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
+    if role == "cheapest":  # cards alone cost less because something is missing
+        first = -scores.purchase.astype(float)
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
     ranked = pool[np.lexsort((pool, *(key[pool] for key in keys)))]
     if role == "best":

@@ -13,8 +13,9 @@ from gyakusan.catalog.models import find_typed
 from gyakusan.core.quality import SHARE80
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates import model_table as catalogue
-from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.predict.lineage import catalogue_name
 from gyakusan.planning.request.money import exchange_rates

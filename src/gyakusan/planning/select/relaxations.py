@@ -14,8 +14,9 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options, reachable_machines
+from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.candidates.purchases import hardware_options, reachable_machines
 from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.request.request_rate import slots_for_rate

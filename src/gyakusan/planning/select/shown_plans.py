@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct, structs
 
 from gyakusan.catalog.models import find
 from gyakusan.catalog.quality_index import RETRAINED
 from gyakusan.core.quality import SHARE80
+from gyakusan.planning.candidates.purchases import kind_of_purchase
 from gyakusan.planning.request.pace import is_usable
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.ranking import SHOWN_WHOLE_FROM, is_good_value
+from gyakusan.planning.select.ranking import ENOUGH_POINTS, SHOWN_WHOLE_FROM, is_good_value
 from gyakusan.units import GIB
 
 MAX_ROWS = 6
@@ -86,15 +87,15 @@ def has_better(place: int, figures: Sequence[C]) -> bool:
     return any(f.beats(mine) or (f == mine and i < place) for i, f in enumerate(figures) if i != place)
 
 
-def is_beaten(plan: Plan, other: Plan, *, owned: bool) -> bool:
+def is_beaten(plan: Plan, other: Plan, request: PlanRequest) -> bool:
     """Return True if `other` is at least as good in every figure shown, and better in one.
 
-    Cards for a computer of one's own beat no complete machine: they cost less because something is missing.
-    owned: memory to spare counts in place of the price
+    Cards for a computer of one's own beat no complete machine: they cost less because something is missing. Nor do second-hand
+    ones that nobody asked for beat new ones. On a machine that is owned memory to spare counts in place of the price.
     """
-    if other.offer.own_computer and not plan.offer.own_computer:
+    if kind_of_purchase(request, other.offer) < kind_of_purchase(request, plan.offer):
         return False
-    a, b = _comparable(plan, owned), _comparable(other, owned)
+    a, b = _comparable(plan, request.owned), _comparable(other, request.owned)
     pairs = list(zip(a, b, strict=True))
     if any((x is None) != (y is None) for x, y in pairs):
         return False
@@ -148,9 +149,9 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
         cheapest = plan is least
         if not cheapest and is_repetition(plan, rows, request):
             continue
-        if any(is_beaten(plan, r, owned=request.owned) for r in rows):
+        if any(is_beaten(plan, r, request) for r in rows):
             continue
-        beaten = [r for r in rows if is_beaten(r, plan, owned=request.owned)]
+        beaten = [r for r in rows if is_beaten(r, plan, request)]
         if rows and rows[0] in beaten:  # what beats the recommendation in everything is the recommendation
             rows[0] = plan
         elif len(rows) - len(beaten) < MAX_ROWS:
@@ -162,7 +163,7 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
 def _cheapest(request: PlanRequest, plans: Sequence[Plan]) -> Plan | None:
     """Return the cheapest of the plans that may be called so, None without one: its row shows no model too often."""
     kept = [] if request.owned else [p for p in plans if may_be_cheapest(request, p) and p.offer.price is not None]
-    return min(kept, key=lambda p: p.offer.price or 0.0, default=None)
+    return min(kept, key=lambda p: (-kind_of_purchase(request, p.offer), p.offer.price or 0.0), default=None)
 
 
 def labelled(request: PlanRequest, rows: Sequence[Plan]) -> Iterator[Plan]:
@@ -195,26 +196,49 @@ def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[
 
 
 def _is_cheapest(request: PlanRequest, rows: Sequence[Plan], number: int) -> bool:
-    """Return True if no row costs less of those that keep what the word promises, the same for every budget."""
+    """Return True if no row costs less of those that keep what the word promises, the same for every budget.
+
+    A complete computer is compared with such alone: cards cost less because something is missing.
+    """
     prices = [_negative(shown_figures(r).price) for r in rows]
     if request.owned or len(set(prices)) == 1:
         return False
-    kept = [p if may_be_cheapest(request, r) else None for p, r in zip(prices, rows, strict=True)]
+    kept = [
+        (kind_of_purchase(request, r.offer), p) if p is not None and may_be_cheapest(request, r) else None
+        for p, r in zip(prices, rows, strict=True)
+    ]
     mine = kept[number]
-    return mine is not None and mine == max(p for p in kept if p is not None) and kept.index(mine) == number
+    return mine is not None and mine == max(k for k in kept if k is not None) and kept.index(mine) == number
 
 
 def may_be_cheapest(request: PlanRequest, plan: Plan) -> bool:
-    """Return True if a plan keeps what the word cheapest promises: it surely fits, has the wanted speed and enough quality.
+    """Return True if a plan keeps what the word cheapest promises, see `lacks_for_cheapest`."""
+    return not lacks_for_cheapest(request, plan)
+
+
+def lacks_for_cheapest(request: PlanRequest, plan: Plan) -> Literal["", "room", "speed", "points"]:
+    """Return what a plan lacks of what the word cheapest promises: it surely fits, has the wanted speed and enough quality.
 
     Of a model that was named every plan does that is of use.
     """
     answer = None if plan.pace is None else plan.pace.decode_each.value / plan.thinking.factor
     if not plan.surely_fits:
-        return False
+        return "room"
     if request.model is not None:
-        return plan.pace is None or bool(is_usable(request, answer or 0.0, plan.pace.ttft.value))
-    return answer is not None and bool(is_good_value(request, answer, float(plan.score.value)))
+        usable = plan.pace is None or bool(is_usable(request, answer or 0.0, plan.pace.ttft.value))
+        return "" if usable else "speed"
+    if answer is not None and bool(is_good_value(request, answer, float(plan.score.value))):
+        return ""
+    fast = answer is not None and bool(is_good_value(request, answer, ENOUGH_POINTS))
+    return "points" if fast else "speed"
+
+
+def cheaper_rows(request: PlanRequest, rows: Sequence[Plan], number: int) -> frozenset[str]:
+    """Return why rows that cost less than a row are not called the cheapest: what they lack, or that they are cards alone."""
+    mine = rows[number]
+    price = shown_figures(mine).price
+    cheaper = [r for r in rows if price is not None and (shown_figures(r).price or math.inf) < price]
+    return frozenset(lacks_for_cheapest(request, r) or "computer" for r in cheaper)
 
 
 def _leads(values: Sequence[float | None], number: int) -> bool:

@@ -12,7 +12,8 @@ from msgspec import structs
 
 from gyakusan.doors.shell import shell_word
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.request.money import Money

@@ -9,7 +9,8 @@ from msgspec import structs
 
 from gyakusan.doors.shell import shell_word
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.purchases import hardware_options
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates

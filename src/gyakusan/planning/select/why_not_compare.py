@@ -81,7 +81,7 @@ def standing(answer: Recommendation, plan: Plan, rival: Plan) -> Standing:
 def compare(answer: Recommendation, plan: Plan, name: Message) -> Reason:
     """Return why a plan that keeps every limit has no row: another beats it in all, or plan 1 is preferred."""
     owned = answer.request.owned
-    number = next((n for n, p in enumerate(answer.plans, 1) if is_beaten(plan, p, owned=owned)), 0)
+    number = next((n for n, p in enumerate(answer.plans, 1) if is_beaten(plan, p, answer.request)), 0)
     if not number:
         return behind(answer, plan, name, 1)
     both = standing(answer, plan, answer.plans[number - 1])
