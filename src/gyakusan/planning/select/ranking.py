@@ -71,7 +71,7 @@ class RankingScores(Struct, frozen=True):
     good_value: what "cheapest" promises is kept, by the figures that are shown: the wanted speed, ENOUGH_POINTS
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
-    purchase: kind of what is bought, see candidates.purchases
+    purchase_kind: kind of what is bought, see candidates.purchases
     """
 
     cells: CandidateColumns
@@ -83,7 +83,7 @@ class RankingScores(Struct, frozen=True):
     good_value: BoolArray
     model: IntArray
     memory: FloatArray
-    purchase: IntArray
+    purchase_kind: IntArray
 
 
 def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
@@ -113,7 +113,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         good_value=is_good_value(request, expected, cells.quality),
         model=grid.models,
         memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
-        purchase=purchase[cells.offer] if len(purchase) else np.zeros(len(cells), np.int64),
+        purchase_kind=purchase[cells.offer] if len(purchase) else np.zeros(len(cells), np.int64),
     )
 
 
@@ -197,7 +197,7 @@ def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequ
     # By the points that are shown: the wider error of a new model is no reason to hide it.
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
     if role == "cheapest":  # cards alone cost less because something is missing
-        first = -scores.purchase.astype(float)
+        first = -scores.purchase_kind.astype(float)
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
     ranked = pool[np.lexsort((pool, *(key[pool] for key in keys)))]
     if role == "best":
