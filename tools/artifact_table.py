@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gyakusan.catalog import artifacts
-from gyakusan.catalog.models import model_names
+from gyakusan.catalog.models import find, model_names
 from gyakusan.catalog.names import model_key, squeezed
 from gyakusan.engines.llamacpp.hub_reference import find_model
 
@@ -119,12 +119,41 @@ def model_of(row: Row) -> str:
     return f"{row['model']}-{again[1]}-2507" if again and row["model"].startswith("qwen3-") else row["model"]
 
 
+def names_of_models() -> dict[tuple[str, ...], str]:
+    """Return the words of every name of the catalogue's models -> the model: gemma, 3, 4, b -> gemma3-4b."""
+    found: dict[tuple[str, ...], str] = {}
+    for name in model_names():
+        record = find(name)
+        for known in (name, *record.aliases):
+            if ":" not in known:  # a tag of Ollama's
+                found.setdefault(name_words(known), name)
+    return found
+
+
+def name_words(text: str) -> tuple[str, ...]:
+    """Return the words of a model's or a repository's name; "it" stands in either and tells nothing."""
+    plain = text.rpartition("/")[2].casefold()
+    words = ("multimodal" if w == "mm" else w for w in re.findall(r"[a-z]+|\d+(?:\.\d+)?", plain))
+    return tuple(w for w in words if w != "it")
+
+
+def named_in(repository: str, known: dict[tuple[str, ...], str]) -> str:
+    """Return the model whose name is the longest within a repository's, "" if there is none."""
+    words = name_words(repository)
+    ends = ((at, end) for at in range(len(words)) for end in range(at + 1, len(words) + 1))
+    longest = max((words[at:end] for at, end in ends if words[at:end] in known), key=len, default=())
+    return known.get(longest, "")
+
+
 def encoded(rows: list[Row], names: tuple[str, ...]) -> str:
     """Return the file: the sources on its first line, then one line for each model."""
     by_model: dict[str, list[Row]] = defaultdict(list)
     spelled = {squeezed(n): n for n in names}  # a table may write gemma-4-31b where the catalogue has gemma4-31b
+    known = names_of_models()
     for row in rows:
         model = spelled.get(squeezed(model_of(row)))
+        if model and row["kind"] != "ollama":  # the release of a later day has scores and weights of its own
+            model = named_in(row["repo"], known) or model
         if model and row["confidence"] != "inferred" and not _refused(row):
             by_model[model].append(row)
     sources: dict[tuple[str, str], int] = {}
