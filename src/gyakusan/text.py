@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from gyakusan.choices import in_japanese
 from gyakusan.doors.files import packaged
 from gyakusan.doors.text import line
 from gyakusan.message import Choices, Listed, Message, Quoted
+from gyakusan.patterns import late
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -65,7 +65,7 @@ ANSWERED_TEXTS = (
 )
 """What our front answers to programs, in English as all of that API, where it is told to a person."""
 _KNOWN = frozenset((*SYSTEM_TEXTS, *ANSWERED_TEXTS))
-_ERRNO = re.compile(r"\[Errno -?\d+\] ([^:]+)(?:: '[^']*')?")
+_ERRNO = late(r"\[Errno -?\d+\] ([^:]+)(?:: '[^']*')?")
 """How Python writes such an error."""
 
 

@@ -7,6 +7,7 @@ import re
 from gyakusan.errors import BadQuantity
 from gyakusan.message import quoted
 from gyakusan.numerals import in_digits
+from gyakusan.patterns import late
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
@@ -25,7 +26,7 @@ _COUNT = {"": 1, "ki": 1024, "mi": 2**20}
 _LENGTHS, _AMOUNTS = {"k": 1024, "m": 2**20}, {"k": 1000, "m": 10**6}
 _COUNTED, _TOKENS = re.compile(r"(?<=.)[人名件台枚]$"), re.compile(r"(?<=.)トークン$")
 """How Japanese counts people, requests, computers and GPUs; and tokens."""
-_QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
+_QUANTITY = late(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
 
 
 def parse_bytes(text: str) -> int:

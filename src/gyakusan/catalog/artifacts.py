@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import packaged
+from gyakusan.patterns import late
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -29,7 +30,7 @@ Format = Literal[
 Tuned = Literal["instruct", "thinking", "coder", "base", "unclear", ""]
 Confidence = Literal["listing", "used-in-text", "catalogue"]
 """Where a file was seen: in a listing, in a text, or only as a name of the catalogue's own record."""
-_MLX_TAG = re.compile(r"-(\d+bit|bf16|mxfp4(?:-q\d)?|nvfp4)$", re.IGNORECASE)
+_MLX_TAG = late(r"-(\d+bit|bf16|mxfp4(?:-q\d)?|nvfp4)$", re.IGNORECASE)
 BESIDE = ("projector", "draft")
 """Formats of files that are loaded beside a model."""
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import packaged
+from gyakusan.patterns import late
 from gyakusan.units import GIB
 
 WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
@@ -173,9 +174,9 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("orin", r"agx orin", "Jetson AGX Orin 64GB"),
     ("blackwell", r"pro 6000 blackwell workstation", "RTX PRO 6000 Blackwell"),
 )
-_APPLE = re.compile(r"\bm([1-9])[\s-]*(pro|max|ultra)?\b", re.IGNORECASE)
-_NOT_APPLE = re.compile(r"rtx|gtx|radeon|intel|amd|quadro|tesla|nvidia|\brx\b|ryzen", re.IGNORECASE)
-_CORES = re.compile(r"(\d+)[\s\u2010-\u2015-]*(?:gpu|core[\s-]*gpu)", re.IGNORECASE)
+_APPLE = late(r"\bm([1-9])[\s-]*(pro|max|ultra)?\b", re.IGNORECASE)
+_NOT_APPLE = late(r"rtx|gtx|radeon|intel|amd|quadro|tesla|nvidia|\brx\b|ryzen", re.IGNORECASE)
+_CORES = late(r"(\d+)[\s\u2010-\u2015-]*(?:gpu|core[\s-]*gpu)", re.IGNORECASE)
 _FEWER = {
     "m1 max": 24,
     "m1 ultra": 48,

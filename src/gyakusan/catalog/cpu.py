@@ -12,6 +12,7 @@ import re
 from gyakusan.catalog.chips import Chip
 from gyakusan.core.machine import Machine, Simd
 from gyakusan.core.roofline import SpeedConstants
+from gyakusan.patterns import late
 
 CPU = "cpu"
 """Family and API of a CPU."""
@@ -94,7 +95,7 @@ def constants(threads: float) -> SpeedConstants:
     )
 
 
-_AVX512 = re.compile(
+_AVX512 = late(
     r"ryzen (threadripper )?(ai|\d (pro )?(7\d(00|50|40|45)|[89]\d{3})|(pro )?[79]9\d{2})|epyc [89]\d{2}[45]"
     r"|xeon.*(platinum|gold|silver|\bw[579]?-|\b6\d{3}p)|i\d-11\d{2}",
     re.IGNORECASE,
@@ -107,7 +108,7 @@ def _units(found: Simd, name: str) -> Simd:
     return "avx512" if found == "avx2" and _AVX512.search(name) else found
 
 
-_SAID = re.compile(r"\s*(\d+th gen|\d+-core|processor|cpu\b|@.*|with .*|w/ .*)", re.IGNORECASE)
+_SAID = late(r"\s*(\d+th gen|\d+-core|processor|cpu\b|@.*|with .*|w/ .*)", re.IGNORECASE)
 
 
 def bandwidth(processor: str) -> float | None:

@@ -19,13 +19,14 @@ from gyakusan.catalog.release_stamp import MANIFEST, MOST_MANIFEST, SIGNATURE, S
 from gyakusan.doors.notices import notice
 from gyakusan.errors import GyakusanError, SourceError
 from gyakusan.message import Message, say
+from gyakusan.patterns import late
 
 CHOSEN, BUILT_IN = "chosen", "built-in"
 """File that names the release in use, and its text for the catalogue of this version."""
 KEPT = 3
 """Releases that stay on the disk."""
 WAY_ON = "gyakusan catalog update --built-in"
-_NAME = re.compile(r"20\d\d\.\d\d\.\d\d", re.ASCII)
+_NAME = late(r"20\d\d\.\d\d\.\d\d", re.ASCII)
 
 
 def in_use() -> Path | None:

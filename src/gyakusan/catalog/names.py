@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-_WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\+|[^\x00-\x7f]+")
-_SIZE = re.compile(r"(?<![\d.])(\d{1,4})(?:\s*gib|\s*gb|(?<![a-z]\d)(?<![a-z]\d\d)\s*g)(?![a-z0-9])")
+from gyakusan.patterns import late
+
+_WORD = late(r"[a-z]+|\d+(?:\.\d+)?|\+|[^\x00-\x7f]+")
+_SIZE = late(r"(?<![\d.])(\d{1,4})(?:\s*gib|\s*gb|(?<![a-z]\d)(?<![a-z]\d\d)\s*g)(?![a-z0-9])")
 """A bare g after a letter and digits is part of a name: A10G."""
-_MARKS = re.compile(r"\((?:tm|r|c)\)|[™®©]")
+_MARKS = late(r"\((?:tm|r|c)\)|[™®©]")
 _SILENT = frozenset(
     {"nvidia", "geforce", "amd", "radeon", "apple", "intel", "gpu", "graphics", "generation", "laptops"}
 )
@@ -42,7 +44,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "", text[:200].casefold())
 
 
-_TAIL = re.compile(r"(?:instruct|chat|it|gguf|latest)+$")
+_TAIL = late(r"(?:instruct|chat|it|gguf|latest)+$")
 
 
 def model_key(text: str) -> str:

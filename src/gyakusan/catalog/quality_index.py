@@ -5,7 +5,6 @@ tools/fit_quality.py writes the file from licence-clear scores.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypedDict
@@ -16,6 +15,7 @@ from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_na
 from gyakusan.core.quality import DIMENSIONS, Basis, Matrix, Scale
 from gyakusan.doors.files import packaged
 from gyakusan.errors import UnknownName
+from gyakusan.patterns import late
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 JapaneseBasis = Literal["measured", "inferred", "assumed"]
 """measured: 3 Japanese scores or more; inferred: from the other scores; assumed: from size, date and family."""
 
-_TAILS = re.compile(
+_TAILS = late(
     r"[-.](?:bf16|fp8|fp4|f16|hf|gguf|awq|gptq|int[48]|w[48]a\d+|[3-8]bit|mlx|qat|q\d[-_]\w+|nvfp4|mxfp4|bnb|unsloth|dynamic|ud)$"
 )
-TUNED = re.compile(r"-(?:instruct|it|chat)(?=-|$)")
+TUNED = late(r"-(?:instruct|it|chat)(?=-|$)")
 """Words of a name that mean: tuned to answer."""
 _MAKERS = ("meta-", "nvidia-")
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gyakusan.doors.files import packaged
+from gyakusan.patterns import late
 
 Mode = Literal["off", "on", "low", "medium", "high"]
 """Reasoning off, on at the model's default effort, or at an effort that was asked for."""
@@ -24,9 +25,9 @@ EFFORTS: tuple[Mode, ...] = ("low", "medium", "high")
 
 QUALITY = Path(__file__).parent / "data" / "quality"
 
-_SIZE = re.compile(r"(?<![\d.a-z])e?(\d+(?:\.\d+)?)(b|m|t)(?![a-z])")
-_ACTIVE = re.compile(r"(?<![a-z])a(\d+(?:\.\d+)?)(b|m)(?![a-z])")
-_MIXTURE = re.compile(r"(\d+)x(\d+)b")
+_SIZE = late(r"(?<![\d.a-z])e?(\d+(?:\.\d+)?)(b|m|t)(?![a-z])")
+_ACTIVE = late(r"(?<![a-z])a(\d+(?:\.\d+)?)(b|m)(?![a-z])")
+_MIXTURE = late(r"(\d+)x(\d+)b")
 _UNIT = {"m": 1e6, "b": 1e9, "t": 1e12}
 _SHARED = 0.87
 """Share of n x m that a mixture named "8x7B" holds: attention is not repeated (Mixtral 8x7B has 46.7e9)."""

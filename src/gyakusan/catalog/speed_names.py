@@ -16,6 +16,7 @@ from msgspec import Struct
 from gyakusan.catalog.places import DATA
 from gyakusan.core.traffic import RoleBits
 from gyakusan.doors.files import packaged
+from gyakusan.patterns import late
 
 
 class Quant(Struct, frozen=True):
@@ -60,7 +61,7 @@ def _file() -> Mapping[str, Any]:
 
 
 _compiled = cache(re.compile)
-_BEGINNING = re.compile(r"\^?([a-z]*)(?![?*{])")
+_BEGINNING = late(r"\^?([a-z]*)(?![?*{])")
 """Letters that an alternative of a pattern begins with; the last one only where it must be there."""
 
 
@@ -105,7 +106,7 @@ _DYNAMIC = {
     "Q2_XXS": ("IQ2_XXS", 1.1, 1.1),
     "Q3_XXS": ("IQ3_XXS", 1.05, 1.05),
 }
-_GGUF = re.compile(
+_GGUF = late(
     r"(?<![a-z0-9])(i?q[1-8]_k_(?:xl|p|[sml])|i?q[1-8]_(?:xxs|xs|nl|k|0|1|s|m)|tq[12]_0)(?![a-z0-9])", re.IGNORECASE
 )
 _SPOKEN = ((" - small", "_s"), (" - medium", "_m"), (" - large", "_l"))

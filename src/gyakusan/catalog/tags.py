@@ -5,7 +5,6 @@ A tag names a model of the catalogue, or a base: the Hugging Face config of a mo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Literal
@@ -18,9 +17,10 @@ from gyakusan.catalog.records import entries
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName
 from gyakusan.message import quoted
+from gyakusan.patterns import late
 
-_QUANTIZATION = re.compile(r"(?:^|-)(i?q\d\w*|fp16|f16|bf16|fp32|f32|mxfp4)$")
-_WORDS = re.compile(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4})(?=-|$)")
+_QUANTIZATION = late(r"(?:^|-)(i?q\d\w*|fp16|f16|bf16|fp32|f32|mxfp4)$")
+_WORDS = late(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4})(?=-|$)")
 
 
 class Tag(Struct, frozen=True):

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from gyakusan import numerals
 from gyakusan.choices import choice
+from gyakusan.patterns import late
 
-_FULL = re.compile(r"[ -~\u3000\uff01-\uff5e]+")
+_FULL = late(r"[ -~\u3000\uff01-\uff5e]+")
 """Letters, digits and signs as an input method of Japanese writes them, beside usual ones."""
 
 
@@ -27,7 +28,7 @@ _TAKEN = frozenset({
 """Options that take counts, amounts, devices, models and words of ours. Paths, names of people and texts stay as typed."""
 _NAMED = frozenset({"inspect", "compare", "get", "serve", "deploy", "export"})
 """Commands whose own words are models, devices or numbers of plans."""
-_OPTION = re.compile(r"--[a-z]")
+_OPTION = late(r"--[a-z]")
 
 
 def read_words(words: Sequence[str]) -> list[str]:
@@ -52,7 +53,7 @@ def read_words(words: Sequence[str]) -> list[str]:
 
 MONEY = ("--budget", "--computer", "--price")
 """Options that take an amount of money."""
-_BARE = re.compile(rf"[\d,. ]*[{numerals.KANJI}][\d,. {numerals.KANJI}]*")
+_BARE = late(rf"[\d,. ]*[{numerals.KANJI}][\d,. {numerals.KANJI}]*")
 """A number with kanji and no currency: 100万, 百万."""
 
 

@@ -26,6 +26,7 @@ from gyakusan.core.model import (
     Tensor,
     block_of,
 )
+from gyakusan.patterns import late
 
 F32 = 4
 """Bytes of one value of a recurrent state [B]."""
@@ -175,8 +176,8 @@ def _loaded(model: Model) -> Iterator[Tensor]:
             yield tensor
 
 
-_SMALL = re.compile(r"norm|_inp\b|conv|ssm_a|ssm_d|ssm_dt|bias|sinks|exp_probs|rope_freqs")
-_MIXER = re.compile(r"attn|ssm_|shortconv|indexer|time_mix")
+_SMALL = late(r"norm|_inp\b|conv|ssm_a|ssm_d|ssm_dt|bias|sinks|exp_probs|rope_freqs")
+_MIXER = late(r"attn|ssm_|shortconv|indexer|time_mix")
 
 
 def _multiplied(tensor: Tensor) -> bool:

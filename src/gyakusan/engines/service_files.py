@@ -19,13 +19,14 @@ from gyakusan.doors.text import is_clean
 from gyakusan.engines.base import Command, Container
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting
+from gyakusan.patterns import late
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 KEY_FILE = "~/.gyakusan-key"
 """Where the key of a server stands that other computers reach: in the home of who starts it, on its own machine."""
 SHORTEST_KEY = 16
 """A shorter one is guessed. [characters]"""
-_UNREAD = re.compile("[\udc80-\udcff]")
+_UNREAD = late("[\udc80-\udcff]")
 """A byte that Python could not read as a letter. Source: PEP 383."""
 
 

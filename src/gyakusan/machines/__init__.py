@@ -12,6 +12,7 @@ from gyakusan.core.machine import Device, Machine
 from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import Message, quoted, say
+from gyakusan.patterns import late
 from gyakusan.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ MEASURED_HERE = "measured here"
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
 
-_RAM = re.compile(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(GiB|GB|G|TiB|TB|T)\s*(?:of\s+)?(?:RAM|DDR\d\w*)\s*", re.IGNORECASE)
+_RAM = late(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(GiB|GB|G|TiB|TB|T)\s*(?:of\s+)?(?:RAM|DDR\d\w*)\s*", re.IGNORECASE)
 _SOLD = {"gib": "GiB", "gb": "GiB", "g": "GiB", "tib": "TiB", "tb": "TiB", "t": "TiB"}
 """Unit as people write the size of RAM -> what is meant: RAM is sold in powers of two."""
-_TIMES = re.compile(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*)", re.DOTALL)
+_TIMES = late(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*)", re.DOTALL)
 
 
 def parse(device: str | None = None, memory: str | None = None) -> Machine:
@@ -110,7 +111,7 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     )
 
 
-_BANDWIDTH = re.compile(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
+_BANDWIDTH = late(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
 
 
 def _kept(device: Device, kept: int) -> Device:
@@ -136,7 +137,7 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-_CLOSE = re.compile(r"\s*(\d{1,2})[xX×*](\d.*)", re.DOTALL)
+_CLOSE = late(r"\s*(\d{1,2})[xX×*](\d.*)", re.DOTALL)
 """A count right before a number: 2x5090. It is read so only if what follows is a device, and the whole is none."""
 
 

@@ -17,6 +17,7 @@ from gyakusan.errors import BadReference, SourceError, UnknownName
 from gyakusan.message import quoted, say
 from gyakusan.models import given
 from gyakusan.models.offers import instead, off, offer
+from gyakusan.patterns import late
 
 if TYPE_CHECKING:
     from gyakusan.catalog.repositories import Published
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
     from gyakusan.models.sources.hub import Listing, Repository
 
 EMBEDDED = "smollm2"
-_PAGE = re.compile(
+_PAGE = late(
     r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s:?#]{1,96}/[^/\s:?#]{1,96})"
     r"(?:/(?:tree|blob)/[^/\s]{1,255}(?:/([^\s?#]{1,500}))?|:([^/\s?#]{1,96}))?/?(?:[?#]\S{0,500})?",
     re.IGNORECASE,
 )
 """The page of a repository or of a file in it, and what Ollama writes: hf.co/owner/name:TAG."""
-_FILE_OF = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}:[^:\s]{1,500}")
+_FILE_OF = late(r"[\w.-]{1,96}/[\w.-]{1,96}:[^:\s]{1,500}")
 """A file or a tag of a repository: owner/name:FILE.gguf."""
-_OPTION = re.compile(r"-(?:hf|hfr)\s+|--hf-repo\s+")
+_OPTION = late(r"-(?:hf|hfr)\s+|--hf-repo\s+")
 """What stands before a reference in the command of llama-server."""
 PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub"}
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from gyakusan.patterns import late
 from gyakusan.show.wrapping import cells
 
 INDENT = "  "
 """In front of each line but the first."""
 CONTINUED = " \\"
 """At the end of each line but the last."""
-_WORD = re.compile(r"""(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""")
+_WORD = late(r"""(?:\$'(?:[^'\\]|\\.)*'|'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""")
 
 
 def command_lines(line: str, width: int, before: int = 0) -> list[str]:

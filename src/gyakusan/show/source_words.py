@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from gyakusan.message import Message
+from gyakusan.patterns import late
 from gyakusan.show.source_notes import DEVICE_NOTE_TEXTS, MODEL_NOTE_TEXTS, PRICE_NOTE_TEXTS
 
 PRODUCT_TEXTS = (
@@ -26,9 +27,9 @@ PRODUCT_TEXTS = (
 _NOTES = (*MODEL_NOTE_TEXTS, *DEVICE_NOTE_TEXTS, *PRICE_NOTE_TEXTS)
 _NESTED = frozenset({"source", "other"})
 """Fields that are a source of their own, which may have notes."""
-_PARTS = re.compile(r"; (?![^()]*\))")
+_PARTS = late(r"; (?![^()]*\))")
 """Between two notes, outside brackets."""
-_SOLD = re.compile(r"(?P<product>.+?): (?P<source>https?://.+|" + "|".join(map(re.escape, PRICE_NOTE_TEXTS)) + ")")
+_SOLD = late(r"(?P<product>.+?): (?P<source>https?://.+|" + "|".join(map(re.escape, PRICE_NOTE_TEXTS)) + ")")
 """A product, and where its price stands."""
 
 

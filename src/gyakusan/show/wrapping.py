@@ -11,6 +11,7 @@ from functools import cache
 
 from rich.cells import cell_len
 
+from gyakusan.patterns import late
 from gyakusan.show.styled import Styled
 from gyakusan.show.tree import FIXED
 
@@ -126,7 +127,7 @@ def _inside(match: re.Match[str], width: int, hanging: int, starts: list[int]) -
     return used
 
 
-_PARTS = re.compile(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|[ァ-ヺー]{{1,12}}|.)[{_CLOSE}{_SMALL}]* *", re.DOTALL)
+_PARTS = late(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|[ァ-ヺー]{{1,12}}|.)[{_CLOSE}{_SMALL}]* *", re.DOTALL)
 """What stays together even in a unit that is wider than a line."""
 
 
@@ -154,9 +155,7 @@ def in_ascii(text: str) -> str:
     return text if text.isascii() else "".join(_ASCII.get(letter, letter) for letter in text)
 
 
-_COMMAND = re.compile(
-    r"`[^`\n]+`|\bgyakusan [a-z]+(?: --[a-z][a-z-]*(?:[ =](?:\"[^\"\n]*\"|'[^'\n]*'|[\w.:/=+-]*[\w/+]))?)*"
-)
+_COMMAND = late(r"`[^`\n]+`|\bgyakusan [a-z]+(?: --[a-z][a-z-]*(?:[ =](?:\"[^\"\n]*\"|'[^'\n]*'|[\w.:/=+-]*[\w/+]))?)*")
 
 
 def unbroken_commands(text: str) -> str:

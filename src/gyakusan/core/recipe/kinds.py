@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
+
+from gyakusan.patterns import late
 
 Kind = Literal["output", "embedding", "value", "key", "query", "mixed", "up", "gate", "down", "other"]
 """What a tensor is for. value: attn_v, attn_qkv and attn_kv_b; mixed: the matrix after attention (attn_output)."""
@@ -69,7 +70,7 @@ _NEVER_HERE = {
 }
 _NEVER_WHOLE = ("position_embd.weight", "token_types.weight")
 
-_FULL = re.compile(
+_FULL = late(
     r"(position_embd|token_types|[av]\.position_embd|posnet\.\d+\.norm[12]"
     r"|(v\.)?blk\.\d+\.(ffn_gate_inp(_shexp)?|ssm_conv1d(_[qkv])?|shortconv\.conv|indexer\.proj"
     r"|time_mix_(first|w1|w2|decay_w1|decay_w2|lerp_fused)|altup_(correct|predict)_coef))\.weight"

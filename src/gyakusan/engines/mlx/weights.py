@@ -12,19 +12,20 @@ from msgspec import Struct
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model, Tensor
 from gyakusan.engines.mlx.settings import FORMATS, Format, Settings
+from gyakusan.patterns import late
 
 EXPERT = "_exps."
-_NEVER = re.compile(r"\.(ssm_conv1d|shortconv\.conv|ssm_a|ssm_d|attn_sinks|ssm_conv1d_[qkv]|\w+_norm)(\.|$)")
+_NEVER = late(r"\.(ssm_conv1d|shortconv\.conv|ssm_a|ssm_d|attn_sinks|ssm_conv1d_[qkv]|\w+_norm)(\.|$)")
 """Arrays with two dimensions that are no matrix of a Linear layer."""
-_F32 = re.compile(r"exp_probs_b")
+_F32 = late(r"exp_probs_b")
 _F32_TOO = {
     **dict.fromkeys(("kimi-linear", "kimi-k3", "bailingmoe3"), re.compile(r"\.ssm_(a|dt)(\.|$)")),
     **dict.fromkeys(("qwen35", "qwen35moe"), re.compile(r"\.ssm_a(\.|$)")),
 }
 """Kept in f32: by all files, and by some. cast_predicate"""
-_SHARED_GATE = re.compile(r"ffn_gate_inp_shexp")
+_SHARED_GATE = late(r"ffn_gate_inp_shexp")
 """One row in MLX, a vector in a GGUF; at 8 bits as the router is. qwen2_moe, qwen3_next: quant_predicate"""
-_ROUTER = re.compile(r"ffn_gate_inp(\.|$)")
+_ROUTER = late(r"ffn_gate_inp(\.|$)")
 PLAIN_ROUTER = frozenset(
     ["deepseek2", "deepseek32", "glm-dsa", "glm4moe", "dots1", "exaone-moe", "mimo2", "nemotron_h_moe", "bailingmoe3"]
 )
@@ -59,7 +60,7 @@ KEPT: dict[str, tuple[re.Pattern[str], str]] = {
     "spark2-5": (re.compile(r"attn_gate\."), "bf16"),
 }
 """Other matrices that a file keeps in a better format."""
-GONE = re.compile(r"^rope_freqs|rope_factors")
+GONE = late(r"^rope_freqs|rope_factors")
 """Tensors of a GGUF that MLX computes instead."""
 
 

@@ -22,6 +22,7 @@ from gyakusan.engines.vllm import drafting
 from gyakusan.engines.vllm.blocks import stages
 from gyakusan.engines.vllm.settings import Settings
 from gyakusan.errors import BadSetting
+from gyakusan.patterns import late
 
 Share = Literal["whole", "ranks", "keys", "rows"]
 """Every rank has all of it; an equal share; a share as of key-value heads; a share of the vocabulary."""
@@ -29,20 +30,20 @@ Share = Literal["whole", "ranks", "keys", "rows"]
 VOCABULARY = 64
 """Rows of embedding and output are padded to a multiple of this (DEFAULT_VOCAB_PADDING_SIZE)."""
 
-_ROWS = re.compile(r"^(token_embd|output|per_layer_token_embd)\.weight$")
-_KEYS = re.compile(r"\battn_[kv]\.(weight|bias)$")
-_RANKS = re.compile(
+_ROWS = late(r"^(token_embd|output|per_layer_token_embd)\.weight$")
+_KEYS = late(r"\battn_[kv]\.(weight|bias)$")
+_RANKS = late(
     r"^(attn_(q|qkv|q_b|k_b|v_b|kv_b|output_a|output_b|gate|sinks)|attn_output\.weight"
     r"|ffn_(gate|up|down|gate_up)(_shexp)?\.weight|ffn_(gate|up|gate_up)(_shexp|_exps)?\.bias|ffn_(gate|up|down|gate_up)_exps"
     r"|ssm_(in|out|conv1d(_[qkv])?|beta|alpha|ba|dt|a|d|f_b|g_b)|shortconv)\b"
 )
-_EXPERTS = re.compile(r"ffn_(gate|up|down|gate_up)_exps\.weight$")
-_LINEAR = re.compile(
+_EXPERTS = late(r"ffn_(gate|up|down|gate_up)_exps\.weight$")
+_LINEAR = late(
     r"\b(attn_(q|k|v|qkv|q_a|q_b|kv_a_mqa|kv_b|k_b|v_b|kv|output|output_a|output_b|gate)|ffn_(gate|up|down|gate_up)(_shexp|_exps)?"
     r"|ssm_(in|out)|shortconv\.(in|out)_proj|indexer\.attn_q_b|nextn\.eh_proj)\.weight$"
 )
 """Matrices that a method quantises unless the checkpoint keeps them."""
-_PREDICTS = re.compile(r"^(mtp|model\.mtp)\.|\.rotary_emb\.inv_freq$")
+_PREDICTS = late(r"^(mtp|model\.mtp)\.|\.rotary_emb\.inv_freq$")
 """Tensors of a checkpoint that are not loaded: prediction layers, tables of old checkpoints."""
 _PLAIN_TYPES = ("F16", "BF16", "F32")
 

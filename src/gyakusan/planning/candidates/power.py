@@ -10,6 +10,7 @@ from msgspec import Struct
 from gyakusan.catalog.devices import device_records
 from gyakusan.core.arrays import Number
 from gyakusan.core.machine import Machine
+from gyakusan.patterns import late
 
 SUPPLY_LOSS = 0.09
 """What the power supply turns into heat, beside what it delivers. Assumed: the middle of 8 to 10 %."""
@@ -26,7 +27,7 @@ USUAL_SLOTS, LARGE_SLOTS, LARGE_CARD_WATTS = 2, 3, 300.0
 """Slots of a card whose makers nobody looked up: three from this power on. Assumed."""
 MOST_CARDS, MOST_BLOWERS = 2, 4
 """Cards that a case of seven or eight slots takes: two with fans of their own, four that blow their air out of the case."""
-_PASSIVE = re.compile(
+_PASSIVE = late(
     r"\b(tesla|[ahblvp]\d{2,3}[a-z]?|gh?b?[23]00|gb[23]00|instinct|mi\d{2,3}\w?|l4|l40s?|t4|a2|gaudi|flex|max 1\d{3}|h20)\b",
     re.IGNORECASE,
 )

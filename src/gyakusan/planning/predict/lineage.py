@@ -16,6 +16,7 @@ from gyakusan.core.model import Model
 from gyakusan.errors import UnknownName
 from gyakusan.message import quoted, say
 from gyakusan.models import load, resolve
+from gyakusan.patterns import late
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 OLLAMA = "ollama:"
 NEAR = 0.005
 """Numbers of weights that differ by less are the same: a file may lack prediction blocks or a tied matrix. [ratio]"""
-_ENDING = re.compile(
+_ENDING = late(
     r"(?:[-_.](?:gguf|mlx|ud|i1|imat|\d{5}-of-\d{5}|i?q\d\w*|tq\d\w*|[bf]?p?(?:16|32)|fp8|awq|gptq|nvfp4|mxfp4\w*|int[48]|\d+bit))+$",
     re.IGNORECASE,
 )

@@ -16,6 +16,7 @@ from gyakusan.errors import BadQuantity, UnknownName
 from gyakusan.message import Message, quoted, say
 from gyakusan.numerals import KANJI, half_width
 from gyakusan.numerals import number as number_of
+from gyakusan.patterns import late
 
 CURRENCIES = ("JPY", "USD", "EUR", "CHF")
 _WORDS = {
@@ -27,13 +28,13 @@ _WORDS = {
 MOST = 1e13
 """Amounts are below it, in any currency: more is a typing error."""
 _SIGNS = {word: currency for currency, words in _WORDS.items() for word in words}
-_AMOUNT = re.compile(
+_AMOUNT = late(
     rf"\s*([^\d\s.,+-]*?)\s*([+-]?[\d{KANJI}][\d,_.{KANJI}]*)\s*([km])?\s*([^\d\s.,]*)\s*",
     re.IGNORECASE,
 )
-_SPACED = re.compile(rf"(?<=\d)\s+(?=[{KANJI}])")
+_SPACED = late(rf"(?<=\d)\s+(?=[{KANJI}])")
 """Blanks within a number: "100 万円"."""
-_AMBIGUOUS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
+_AMBIGUOUS = late(r"[1-9]\d{0,2}\.\d{3}", re.ASCII)
 """One thousand in Germany, one in England."""
 GROUPS = say("Write e.g. 3000.50EUR or 1,000,000JPY: commas between groups of three digits, a point before decimals.")
 _MULTIPLES = {"": 1, "k": 1e3, "m": 1e6}

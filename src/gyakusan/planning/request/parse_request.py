@@ -19,6 +19,7 @@ from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, UsageError, did_you_mean, unknown
 from gyakusan.message import Choices, Message, quoted, say
 from gyakusan.numerals import in_digits
+from gyakusan.patterns import late
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import (
@@ -165,7 +166,7 @@ def _count(key: str, value: object) -> int:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
-_WATTS = re.compile(r"\s*(?:W|watts?|ワット)$", re.IGNORECASE)
+_WATTS = late(r"\s*(?:W|watts?|ワット)$", re.IGNORECASE)
 _UNITS = {
     "power": _WATTS, "outlet": _WATTS,
     "first": re.compile(r"\s*(?:s|sec|seconds?|秒)$", re.IGNORECASE),

@@ -8,6 +8,7 @@ from gyakusan.core import queue
 from gyakusan.errors import BadQuantity
 from gyakusan.message import quoted
 from gyakusan.numerals import in_digits
+from gyakusan.patterns import late
 from gyakusan.planning.request.request import Workload
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -15,7 +16,7 @@ SECONDS |= {"秒": 1, "分": 60, "時": 3600, "時間": 3600, "日": 86400}
 """Unit of time, as it is written -> its length. [s]"""
 MIN_RATE, MAX_RATE = 1e-7, 10_000.0
 """Range of the rates that can be planned for. [1/s]"""
-_RATE = re.compile(
+_RATE = late(
     r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*件?\s*(?:/|\bper\b)?\s*([A-Za-z]*|[秒分日]|時間?)\s*",
     re.IGNORECASE,
 )
