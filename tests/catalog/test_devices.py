@@ -77,7 +77,7 @@ def test_one_record_for_each_name(text: str) -> None:
         ("A100", ("NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe", "NVIDIA A100-PCIE-40GB")),
         ("A100 80GB", ("NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe")),
         ("RTX 3060", ("NVIDIA GeForce RTX 3060 12GB", "NVIDIA GeForce RTX 3060 8GB")),
-        ("Mac Studio", ("Mac Studio M4 Max 128GB", "Mac Studio M3 Ultra 512GB")),
+        ("Mac Studio", ("Mac Studio M5 Ultra 512GB", "Mac Studio M3 Ultra 512GB")),
         ("M3 Max", ("Apple M3 Max 128GB", "Apple M3 Max (30-core GPU) 36GB")),
     ],
 )

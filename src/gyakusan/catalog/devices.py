@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from msgspec import Struct
 
+from gyakusan.catalog import unknown_devices
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.records import entries, lookup, own_entries
 from gyakusan.catalog.unified import Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
-from gyakusan.errors import UnknownName, did_you_mean
-from gyakusan.message import Quoted, quoted, say
+from gyakusan.errors import UnknownName
 from gyakusan.units import GIB, MIB
 
 if TYPE_CHECKING:
@@ -167,6 +167,11 @@ class DeviceMatch(Struct, frozen=True):
         return self.entry.kind == "machine"
 
     @property
+    def released(self) -> str:
+        """When the device came out, ISO 8601."""
+        return self.device().released
+
+    @property
     def title(self) -> str:
         """The shortest name that finds exactly this: with the size where several are sold."""
         named = parse_device_name(self.entry.name)
@@ -204,16 +209,17 @@ def find(text: str, memory: int | None = None) -> DeviceMatch:
     """
     typed = parse_device_name(text)
     matches = _matches(typed.key)
-    wanted = typed.size or _nearest_size(memory, matches)
+    begun = matches or _starting_with(typed.key)
+    wanted = typed.size or _nearest_size(memory, begun)
     chosen = [m for m in matches if wanted in (None, m.size)]
     if not matches:
-        chosen = list({m.entry: m for m in _starting_with(typed.key) if m.size == wanted}.values())
+        chosen = list({m.entry: m for m in begun if m.size == wanted}.values())
     if not matches and not chosen:
         raise _unknown(text)
     if not chosen:
-        raise _no_such_size(text, matches)
+        raise unknown_devices.no_such_size(text, matches)
     if len(chosen) > 1:
-        raise _ambiguous(text, chosen)
+        raise unknown_devices.ambiguous(text, chosen)
     return chosen[0]
 
 
@@ -335,52 +341,9 @@ def _nearest_size(memory: int | None, matches: list[DeviceMatch]) -> int | None:
 
 
 def _unknown(text: str) -> UnknownName:
-    """Return UnknownName with the nearest names. Folded names are compared: vendor words would blur the rest."""
-    name = quoted(text if len(text) <= 80 else text[:77] + "...")
-    begun = family(text)
+    """Return UnknownName with what begins so, else the nearest names. Folded names are compared: vendor words would blur."""
+    typed = parse_device_name(text)
+    begun = _starting_with(typed.key)
     if begun:
-        return _candidates(name, list(begun))
-    titles = {m.key: m.title for m in reversed(_all())}
-    close = did_you_mean(parse_device_name(text).key, titles, begun=True) if text.isprintable() else []
-    if not close:
-        return UnknownName(
-            "No {kind} is called {name}.",
-            kind=say("device"),
-            name=name,
-            mend='Write a name such as "RTX 5090", or give --memory 24GiB alone.',
-        )
-    near = ", ".join(dict.fromkeys(titles[k] for k in close))
-    return UnknownName(
-        "No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Did you mean {near}?"
-    )
-
-
-def _no_such_size(text: str, matches: list[DeviceMatch]) -> UnknownName:
-    sizes = sorted({m.size for m in matches})
-    return UnknownName(
-        "{name} is not sold with this memory, but with {sizes} GB.",
-        name=quoted(text, 80),
-        sizes=", ".join(map(str, sizes)),
-        mend="Name one of these sizes, or give the capacity with --memory.",
-    )
-
-
-def _ambiguous(text: str, chosen: list[DeviceMatch]) -> UnknownName:
-    titles = list(dict.fromkeys(m.title for m in chosen))
-    if len({m.size for m in chosen}) == 1:
-        return _candidates(quoted(text, 80), titles)
-    return UnknownName(
-        "{name} is sold with several memory sizes: {candidates}.",
-        name=quoted(text, 80),
-        candidates=", ".join(titles),
-        mend="Name one of them, or give the capacity with --memory.",
-    )
-
-
-def _candidates(name: Quoted | str, titles: list[str]) -> UnknownName:
-    return UnknownName(
-        "{name} matches several devices: {candidates}.",
-        name=name,
-        candidates=", ".join(titles[:12]) + (", ..." if len(titles) > 12 else ""),
-        mend="Name one of them.",
-    )
+        return unknown_devices.ambiguous(text, begun)
+    return unknown_devices.unknown(text, {m.key: m.title for m in reversed(_all())}, typed.key)

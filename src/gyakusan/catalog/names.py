@@ -16,6 +16,18 @@ _MARKS = late(r"\((?:tm|r|c)\)|[™®©]")
 _SILENT = frozenset(
     {"nvidia", "geforce", "amd", "radeon", "apple", "intel", "gpu", "graphics", "generation", "laptops"}
 )
+_JAPANESE = (
+    ("マックブックプロ", "macbook pro "),
+    ("マックブックエアー", "macbook air "),
+    ("マックブックエア", "macbook air "),
+    ("マックブック", "macbook "),
+    ("マックスタジオ", "mac studio "),
+    ("マックミニ", "mac mini "),
+    ("マックス", "max "),
+    ("マック", "mac "),
+    ("スタジオ", "studio "),
+)
+"""Names that people write in Japanese, the longer before those that they begin with."""
 _SAME = {"mobile": "laptop", "notebook": "laptop"}
 
 
@@ -33,6 +45,8 @@ class DeviceName(Struct, frozen=True):
 def parse_device_name(text: str) -> DeviceName:
     """Fold a name: "Mac Studio M4 Max 128 GB" -> DeviceName("macstudiom4max", 128). Of two sizes the last counts."""
     plain = _MARKS.sub(" ", text[:200].casefold())
+    for japanese, english in _JAPANESE:
+        plain = plain.replace(japanese, english)
     sizes = _SIZE.findall(plain)
     words = _WORD.findall(_SIZE.sub(" ", plain))
     key = "".join(_SAME.get(w, w) for w in words if w not in _SILENT)

@@ -13,7 +13,7 @@ from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import Message, quoted, say
 from gyakusan.patterns import late
-from gyakusan.units import format_bytes, parse_bytes
+from gyakusan.units import GIB, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
     from gyakusan.machines.detect.system import GpuMemory
@@ -26,6 +26,7 @@ MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
 
 _RAM = late(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(GiB|GB|G|TiB|TB|T)\s*(?:of\s+)?(?:RAM|DDR\d\w*)\s*", re.IGNORECASE)
+_SIZE_AS_SOLD = late(r"\s*(\d{1,4})\s*GB?\s*", re.IGNORECASE)
 _SOLD = {"gib": "GiB", "gb": "GiB", "g": "GiB", "tib": "TiB", "tb": "TiB", "t": "TiB"}
 """Unit as people write the size of RAM -> what is meant: RAM is sold in powers of two."""
 _TIMES = late(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*)", re.DOTALL)
@@ -38,7 +39,8 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
 
     device: None and no memory = this computer
     memory: capacity such as "24GiB"; alone it is a CUDA GPU of that capacity, with a device the capacity of each device
-        named, instead of the catalogue's: among several sizes as sold it chooses the nearest
+        named, instead of the catalogue's: among several sizes as sold it chooses the nearest. A size as it is sold, "128GB"
+        of what there is with 128 GB, means that product
     Where several sizes are sold and none is given, the error names them: memory is not guessed.
     Raises BadQuantity (no unit, a count outside 1 to 64), UnknownName (with the nearest names), BadSetting.
     """
@@ -53,7 +55,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
         raise BadSetting(
             "{name} names no device.", name=quoted(device, 80), mend="Write it as: RTX 3060 12GB + 64GB RAM"
         )
-    parts = [m for name in names if name not in ram for m in _several(name, capacity)]
+    parts = [m for name in names if name not in ram for m in _several(name, memory)]
     machine = parts[0] if len(parts) == 1 else _joined(parts)
     return with_ram(machine, ram[0]) if ram else machine
 
@@ -141,8 +143,8 @@ _CLOSE = late(r"\s*(\d{1,2})[xX×*](\d.*)", re.DOTALL)
 """A count right before a number: 2x5090. It is read so only if what follows is a device, and the whole is none."""
 
 
-def _several(part: str, memory: int | None) -> list[Machine]:
-    """Return two equal machines of one device each for "2x RTX 3090"."""
+def _several(part: str, memory: str | None) -> list[Machine]:
+    """Return two equal machines of one device each for "2x RTX 3090". memory: of each, as it was typed."""
     from gyakusan import catalog
 
     times = _TIMES.fullmatch(part)
@@ -152,7 +154,12 @@ def _several(part: str, memory: int | None) -> list[Machine]:
     times = close if close and catalog.knows_device(close[2]) else times
     count, name = (int(times[1]), times[2]) if times else (1, part)
     _counted(count)
-    return [catalog.device(name.strip(), memory).machine(memory)] * count
+    if memory is None:
+        return [catalog.device(name.strip()).machine()] * count
+    found, capacity = _SIZE_AS_SOLD.fullmatch(memory), parse_bytes(memory)
+    sold = int(found[1]) if found else None  # 128 GB of a Mac are 128 GiB
+    match = catalog.device(name.strip(), capacity if sold is None else sold * GIB)
+    return [match.machine(None if match.size == sold else capacity)] * count
 
 
 def _counted(count: int) -> None:
