@@ -65,7 +65,7 @@ def verdict(answer: Recommendation) -> Verdict:
     slow = tuple(_too_slow(answer))
     none_usable = not keeps_pace(answer.request, plan)  # then no other row keeps the limits either
     tone: Tone = "doubt" if slow or not plan.surely_fits else "fits"
-    if none_usable:
+    if none_usable or not plan.surely_fits:  # nobody is told to run or to buy what may not fit
         return Verdict((*slow, first_plan(answer), *_card_alone(answer)), Message(""), tone)
     if answer.request.owned:
         sentence = say(

@@ -12,7 +12,7 @@ from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.pace_relaxations import keeps_pace, pace_relaxations
-from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommend import planned_in_time, recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.units import GIB
 
@@ -37,7 +37,7 @@ def test_every_change_keeps_the_limits(values: dict[str, object], fields: set[st
     found = asked(request)
     assert found.plans
     assert not keeps_pace(request, found.plans[0])
-    changes = pace_relaxations(request, (HERE,), TABLE, exchange_rates({}))
+    changes = pace_relaxations(request, (HERE,), TABLE, exchange_rates({}), planned_in_time(TABLE))
     assert fields <= {name for change in changes for name in change.changes}
     for change in changes:
         bought = "budget" in change.changes
@@ -45,6 +45,17 @@ def test_every_change_keeps_the_limits(values: dict[str, object], fields: set[st
         plans = asked(relaxed, bought=bought).plans
         assert plans, str(change.sentence)
         assert keeps_pace(relaxed, plans[0]), str(change.sentence)
+        assert plans[0].surely_fits, str(change.sentence)
+
+
+def test_what_the_planner_does_not_hold_is_not_named() -> None:
+    """The columns of the sweep said so, and nobody asked the engine's ledger."""
+    request = parse_request({"device": "cpu", "task": "coding"})
+    assert pace_relaxations(request, (HERE,), TABLE, exchange_rates({}), lambda request, on: False) == ()
+    half = pace_relaxations(
+        request, (HERE,), TABLE, exchange_rates({}), lambda r, on: r.workload.prompt_tokens < 2000 and r is not request
+    )
+    assert all(change.changes["prompt_tokens"] < 2000 for change in half)
 
 
 def test_nothing_is_named_where_a_plan_is_fast_enough() -> None:

@@ -123,3 +123,12 @@ def test_a_limit_of_power_has_a_way_out_that_works_as_typed() -> None:
     assert words.keys() == {"--budget", "--power"}
     question = {"budget": words["--budget"], "power": float(words["--power"])}
     assert recommend(parse_request(question), columns=small()).plans[0].name == way.plan.name
+
+
+@pytest.mark.parametrize("asked", [{"device": "DGX Spark"}, {"device": "RTX 3060 12GB"}, {"device": "RTX 4090"}])
+def test_every_change_that_is_named_surely_fits(asked: dict[str, object]) -> None:
+    """500 people with 128k tokens were told 69,632 tokens and 203 people, with plans that may not fit."""
+    answer = recommend(parse_request({**asked, "users": 500, "context": "128k"}))
+    why = no_plan(answer)
+    assert why.ways
+    assert all(way.plan.surely_fits for way in why.ways)

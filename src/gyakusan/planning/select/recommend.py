@@ -22,7 +22,7 @@ from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import missed_models, select_models
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.pace_relaxations import keeps_pace, pace_relaxations
+from gyakusan.planning.select.pace_relaxations import Holds, keeps_pace, pace_relaxations
 from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
 from gyakusan.planning.select.ranking import (
     MACHINE_ROLES,
@@ -73,8 +73,18 @@ def recommend(
     if not plans:
         relaxations = find_relaxations(request, hardware, table, rates)
     elif offers is None and not keeps_pace(request, plans[0]):  # whoever names the machines compares plans
-        relaxations = pace_relaxations(request, hardware, table, rates)
+        relaxations = pace_relaxations(request, hardware, table, rates, planned_in_time(table))
     return Recommendation(request, plans, tuple(excluded), rejected, relaxations, rates, result)
+
+
+def planned_in_time(table: ModelTable) -> Holds:
+    """Return whether the first plan of a request on some machines keeps the limits of use, and fits at the high end of doubt."""
+
+    def holds(request: PlanRequest, on: Sequence[HardwareOption]) -> bool:
+        plans = choose_plans(request, feasible_candidates(request, table, on), ("balanced",))
+        return bool(plans) and plans[0].surely_fits and keeps_pace(request, plans[0])
+
+    return holds
 
 
 def check_power(request: PlanRequest) -> None:

@@ -24,7 +24,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.relaxations import WHOLE_COMPUTER, Relaxation
+from gyakusan.planning.select.relaxations import CONTEXT_STEP, WHOLE_COMPUTER, Relaxation, context_changes
 
 Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "power", "choice"]
 """What leaves a request without a plan."""
@@ -32,6 +32,8 @@ OPTIONS: Mapping[Decides, str] = {"quality": "--quality ", "speed": "--speed ", 
 """Limit -> the option that sets it."""
 MAX_RAISES = 4
 """Times that a limit is set to what the plan under it reaches."""
+SURE_SHARES = (0.97, 0.94, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
+"""Shares of people or of a context that are tried where a plan for all of them may not fit."""
 MAX_WAYS = 6
 """Most changes that are shown."""
 
@@ -156,8 +158,10 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     plan = first_plan(answer, request, hardware)
     if plan is None:
         return None
-    if len(changes) > 1:
+    if len(changes) > 1 and "context" not in changes:
         plan, changes = _nearest_together(answer, changes, hardware, plan)
+    elif not plan.surely_fits:
+        plan, changes = _surely(answer, changes, hardware, plan)
     else:
         changes |= _reached(changes, plan)
     if "power" in changes and plan.offer.power is not None:
@@ -166,6 +170,27 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     if change is None or (len(changes) == 1 and _asks_something_else(answer.request, changes)):
         return None
     return TriedChange(change, options, plan, effort)
+
+
+def _surely(
+    answer: Recommendation, changes: dict[str, Any], hardware: tuple[HardwareOption, ...], plan: Plan
+) -> tuple[Plan, dict[str, Any]]:
+    """Return fewer people or less context, with a plan that surely fits; what was given where nothing near does.
+
+    plan: it may not fit
+    """
+    for share in SURE_SHARES:
+        less = dict(changes)
+        if "users" in changes:
+            less["users"] = max(1, int(changes["users"] * share))
+        elif "context" in changes:
+            less |= context_changes(answer.request, int(changes["context"] * share) // CONTEXT_STEP * CONTEXT_STEP)
+        else:
+            break
+        found = first_plan(answer, structs.replace(answer.request, **less), hardware)
+        if found is not None and found.surely_fits:
+            return found, less
+    return plan, changes
 
 
 def _asks_something_else(request: PlanRequest, changes: Mapping[str, Any]) -> bool:
