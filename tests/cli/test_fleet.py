@@ -300,3 +300,11 @@ def test_a_number_alone_means_the_last_question(
     (tmp_path / "gyakusan" / "last-fleet.json").write_text("[1, 2", "utf-8")
     assert main(["fleet", "--details", "1", "--lang", "en"]) == 0
     assert "For: 1 person" in capsys.readouterr().out
+
+
+def test_a_number_where_there_is_no_fleet_names_no_range(capsys: pytest.CaptureFixture[str]) -> None:
+    """It said "Give a number from 1 to 0"."""
+    asked = ("fleet", "--model", "deepseek-v3", "--users", "5000", "--budget", "100000JPY", "--details", "1")
+    assert main([*asked, "--lang", "en"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert error == "gyakusan: The answer has no fleet. Ask without a number: that says what would work."

@@ -135,6 +135,8 @@ def fleet(
 
 def _show(found: FleetAnswer, view: View, number: int | None, files: Files, output: Output) -> None:
     """Print the answer, or what is asked for of one fleet. Raises BadSetting for a number that no fleet has."""
+    if number is not None and not found.plans:
+        raise BadSetting("The answer has no fleet.", mend="Ask without a number: that says what would work.")
     if number is not None and not 1 <= number <= len(found.plans):
         raise BadSetting(
             "The answer has no fleet {number}.", number=number, n=len(found.plans), mend="Give a number from 1 to {n}."
