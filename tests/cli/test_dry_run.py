@@ -68,6 +68,7 @@ def test_what_a_start_would_refuse_is_said(capsys: pytest.CaptureFixture[str], h
     assert "llama-server" in out
     assert "is for" in err
     assert "this computer has" in err
+    assert "The plan in" in err
     assert "are not on this computer. Fetch them: gyakusan get" in err
     assert "is for" not in asked(capsys, "serve", str(file), "--dry-run", "--anyway", "--lang", "en")[2]
     assert code == 1

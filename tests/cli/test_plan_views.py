@@ -169,7 +169,10 @@ def test_no_option_changes_a_saved_plan(
 
 def test_a_saved_file_says_what_it_is_for(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
     file = homes / "office.toml"
-    asked(capsys, *ASK, "--save", str(file))
+    assert "に保存しました" in asked(capsys, *ASK, "--save", str(file), "--lang", "ja")[2]
+    assert "起動方法を表示します" in file.read_text().splitlines()[0]
+    assert asked(capsys, *ASK, "--save", str(file), "--json")[2] == ""
+    asked(capsys, *ASK, "--save", str(file), "--lang", "en")
     assert "gyakusan serve FILE --dry-run" in file.read_text().splitlines()[0]
     assert asked(capsys, "serve", str(file), "--lang", "en")[0] == 2  # the files of its model are not here
     assert asked(capsys, "serve", str(file), "--dry-run")[0] == 1

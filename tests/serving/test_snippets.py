@@ -178,3 +178,19 @@ def test_a_japanese_reader_gets_a_japanese_question_and_a_japanese_place_for_the
     found = {s.program: s.text for s in snippets(Endpoint("", "http://127.0.0.1:8080/v1", key="k"), "m", "ja")}
     assert all("一文で挨拶してください。" in found[p] for p in ("curl", "openai-python", "openai-js"))
     assert "(キーを貼り付ける)" in found["cline"]
+
+
+def test_a_model_is_asked_in_a_language_that_it_speaks() -> None:
+    """SmolLM2 speaks English only, and was asked in Japanese on a Japanese screen."""
+    endpoint = Endpoint("office", "http://127.0.0.1:8080/v1")
+    asked = {
+        name: next(s.text for s in snippets(endpoint, name, "ja") if s.program == "curl")
+        for name in (
+            "smollm2-135m",
+            "SmolLM2-135M-Instruct.Q4_1",
+            "SmolLM2-135M-Instruct-GGUF:Q8_0",
+            "qwen3-8b",
+            "mine",
+        )
+    }
+    assert {name for name, text in asked.items() if "Say hello" in text} == set(list(asked)[:3])

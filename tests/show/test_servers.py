@@ -40,6 +40,6 @@ def test_the_planned_memory_says_how_far_it_may_grow() -> None:
     grows = structs.replace(ENTRY, bytes=0.5 * GIB, most_bytes=8.6 * GIB, device="RAM")
     live = Live(resident=int(3.2 * GIB))
     drawn = text_of(*status(grows, live, NOW), language="en", width=100)
-    assert "0.50 GiB planned on RAM, up to 8.60 with use, 3.20 GiB of RAM held now" in drawn
+    assert "0.50 GiB planned on RAM, up to 8.60 as its cache of prompts fills, 3.20 GiB of RAM held now" in drawn
     fixed = structs.replace(grows, most_bytes=0.5 * GIB)
     assert "with use" not in text_of(*status(fixed, live, NOW), language="en", width=100)

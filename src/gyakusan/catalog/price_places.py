@@ -74,7 +74,7 @@ WRITTEN = (
     (re.compile(r"GitHub (index )?file id .*table"), "a comparison table in a public repository"),
     (re.compile(r"GitHub index file id .*digest"), "a digest in a public repository"),
     (re.compile(r"hand-made"), "a hand-made market table"),
-    (re.compile(r"Zenn draft"), "a Zenn draft"),
+    (re.compile(r"Zenn draft"), "a draft of an article on GitHub, from its author's own look at the market"),
     (re.compile(r"Qiita guide"), "a Qiita guide"),
     (re.compile(r"[\w.-]+/[\w.-]+"), ""),
 )

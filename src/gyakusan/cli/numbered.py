@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gyakusan.doors.notices import notice
 from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, BadSetting
-from gyakusan.message import Message, say
+from gyakusan.message import Message, quoted, say
 
 if TYPE_CHECKING:
     from gyakusan.cli.saved import SavedAnswer, SavedPlan
@@ -113,10 +113,10 @@ def other_machine(deployment: Deployment, typed: str) -> Message | None:
     planned, here = deployment.machine, machines.this_computer()
     if _gpus(planned) == _gpus(here):
         return None
-    return say(
-        "Plan {number} is for {planned}; this computer has {here}.", number=typed, planned=_plain(machine_words(planned)),
-        here=_plain(machine_words(here)),
-    )  # fmt: skip
+    facts = {"planned": _plain(machine_words(planned)), "here": _plain(machine_words(here))}
+    if typed.isdigit():
+        return say("Plan {number} is for {planned}; this computer has {here}.", number=typed, **facts)
+    return say("The plan in {file} is for {planned}; this computer has {here}.", file=quoted(typed, 120), **facts)
 
 
 def _gpus(machine: Machine) -> list[str]:

@@ -200,7 +200,9 @@ def _answered(
         if use.save is not None:
             if use.number is not None:
                 checked_plan(found, use.number)
-            saved.save(use.save, answer)
+            saved.save(use.save, answer, output.language)
+            if not output.json:
+                warn(tell(say("The answer is saved in {file}.", file=str(use.save)), output.language))
     else:
         saved.forget()
     return answered(found, views, use, files, output, kept)

@@ -19,8 +19,9 @@ from msgspec import Struct, structs
 from gyakusan.catalog.places import state, write_named, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadSetting, GyakusanError
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
+from gyakusan.text import tell
 
 if TYPE_CHECKING:
     from gyakusan.planning.select.plan import Plan
@@ -209,10 +210,14 @@ def check_alone(number: int) -> None:
     )  # fmt: skip
 
 
-def save(path: Path, answer: SavedAnswer) -> None:
+def save(path: Path, answer: SavedAnswer, language: str = "en") -> None:
     """Save an answer in a file, JSON if it is called so. Raises SourceError, BadSetting for a file of another kind."""
     place = Path(os.path.realpath(path))
-    text = json.dumps(_table(answer), ensure_ascii=False, indent=1) if path.suffix == ".json" else saved_text(answer)
+    text = (
+        json.dumps(_table(answer), ensure_ascii=False, indent=1)
+        if path.suffix == ".json"
+        else saved_text(answer, language)
+    )
     if os.path.lexists(place) and not _was_saved(place):
         raise BadSetting(
             "{file} exists, and gyakusan did not save it.", file=str(path), mend="Give another name to --save."
@@ -228,10 +233,14 @@ def _was_saved(path: Path) -> bool:
         return False
 
 
-def saved_text(answer: SavedAnswer) -> str:
-    """Return a TOML file that `gyakusan plan FILE` and `gyakusan serve FILE --dry-run` read."""
+def saved_text(answer: SavedAnswer, language: str = "en") -> str:
+    """Return a TOML file that `gyakusan plan FILE` and `gyakusan serve FILE --dry-run` read.
+
+    language: of the line for people
+    """
     table = _table(answer)
-    lines = ["# gyakusan plan FILE asks this again, gyakusan serve FILE --dry-run shows how plan 1 is started."]
+    note = say("gyakusan plan FILE asks this again, gyakusan serve FILE --dry-run shows how plan 1 is started.")
+    lines = [f"# {tell(note, language)}"]
     lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "plans"]
     for plan in table["plans"]:
         lines += ["", "[[plans]]", *(f"{key} = {_toml(value)}" for key, value in plan.items())]

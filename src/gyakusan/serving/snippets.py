@@ -6,6 +6,7 @@ The key itself is in none of them: a variable names it, or the place where the p
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +15,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gyakusan.catalog.models import find
 from gyakusan.doors.shell import shell_word
+from gyakusan.errors import UnknownName
+from gyakusan.patterns import late
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
 
@@ -28,6 +32,8 @@ THEIR_KEY = "YOUR-KEY-FILE"
 """Stands where people on other computers name a file of theirs with the key."""
 PROMPTS: Mapping[str, str] = {"en": "Say hello in one sentence.", "ja": "一文で挨拶してください。"}
 """What the programs ask, in the reader's language."""
+_FILE_ENDING = late(r"(-GGUF)?([:.-](UD-)?(I?Q\d|MXFP4|F16|BF16|F32|gguf)[\w.-]*)?$", re.IGNORECASE)
+"""What the name of a file or a repository has behind the model's."""
 
 
 Key = Literal["", "variable", "secret", "pasted"]
@@ -59,7 +65,7 @@ def snippets(endpoint: Endpoint, model: str, language: str = "en") -> tuple[Snip
     model: its name there
     language: of the question that the programs ask
     """
-    prompt = PROMPTS[language]
+    prompt = _prompt(model, language)
     keyed = has_key(endpoint)
     keys: tuple[Key, Key, Key] = ("variable", "secret", "pasted") if keyed else ("", "", "")
     variable, secret, pasted = keys
@@ -102,9 +108,18 @@ def key_words(endpoint: Endpoint) -> str:
     return f"${KEY_VARIABLE}"
 
 
+def _prompt(model: str, language: str) -> str:
+    """Return what the programs ask: in the reader's language, but in English where the model is known not to speak it."""
+    try:
+        spoken = find(_FILE_ENDING.sub("", model.rpartition("/")[2])).languages
+    except UnknownName:
+        spoken = ()
+    return PROMPTS["en" if spoken and language not in spoken else language]
+
+
 def curl(endpoint: Endpoint, model: str, language: str = "en") -> str:
     """Return one line that asks one question, in the reader's language."""
-    asked = [{"role": "user", "content": PROMPTS[language]}]
+    asked = [{"role": "user", "content": _prompt(model, language)}]
     body = json.dumps({"model": model, "messages": asked, "max_tokens": 64}, ensure_ascii=False)
     header = f' -H "Authorization: Bearer {key_words(endpoint)}"' if has_key(endpoint) else ""
     url = shell_word(f"{endpoint.url}/chat/completions")

@@ -126,10 +126,44 @@ def _model(r: ModelRecord) -> tuple[Words, ...]:
 def sources(records: Iterable[SourceRecord]) -> Tree:
     """Return one row for each source."""
     rows = (
-        (r.name, f"{r.records:,}", r.license, r.checked, Message("{gives}", {"gives": Message(r.gives)}))
+        (
+            _source(r.name),
+            f"{r.records:,}",
+            _terms(r.license),
+            r.checked,
+            Message("{gives}", {"gives": Message(r.gives)}),
+        )
         for r in records
     )
     return (Table(_columns(SOURCE_TEXTS), tuple(rows)),)
+
+
+SOURCE_NAME_TEXTS = {
+    "recalled": "no source",
+    "published model files": "published model files",
+    "hardware pages of Hugging Face": "hardware pages of Hugging Face",
+    "Ollama's library": "Ollama's library",
+    "Apple technical specifications": "Apple technical specifications",
+    "strix-halo-guide, buyer prices of 2026-07 to 2026-09": "strix-halo-guide, buyer prices of 2026-07 to 2026-09",
+    "European Central Bank": "European Central Bank",
+    "price pages of 2026": "price pages of 2026",
+    "rules of thumb": "rules of thumb",
+    "public reports on GitHub": "public reports on GitHub",
+    "price pages": "price pages",
+    "makers' product pages": "makers' product pages",
+    "JEDEC": "JEDEC",
+}
+"""Sources that are no project with a name of its own."""
+
+
+def _source(name: str) -> Words:
+    """Return the name of a source in words."""
+    return Message(SOURCE_NAME_TEXTS[name]) if name in SOURCE_NAME_TEXTS else name
+
+
+def _terms(name: str) -> Words:
+    """Return the terms of a source: single facts need no licence."""
+    return say("facts, none needed") if name == "facts" else name
 
 
 def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
@@ -199,7 +233,8 @@ def _price_note(item: Record) -> tuple[Message, ...]:
         return ()
     return (
         say(
-            "Plans pay the cheapest of the newest month in the asker's currency, and convert only where it has none; a whole"
+            "Of each offer the newest price counts, of those of the newest month the cheapest, in the asker's currency; where it"
+            " has none, a price is converted; a whole"
             " computer may cost less than the card alone, and is bought in its own country."
         ),
     )

@@ -30,14 +30,14 @@ ESTIMATE_TEXTS = {
     "rule of thumb, derived from parts lists and shop prices of February to September 2026": (
         "estimate from parts lists and shop prices of February to September 2026"
     ),
-    "recalled: price of a common power supply": "estimate, recalled",
+    "recalled: price of a common power supply": "estimate without a source",
 }
 """Source of an estimate -> what it rests on."""
 PLACE_TEXTS = (
     "a comparison table in a public repository",
     "a digest in a public repository",
     "a hand-made market table",
-    "a Zenn draft",
+    "a draft of an article on GitHub, from its author's own look at the market",
     "a Qiita guide",
 )
 """Places that have no name of their own."""

@@ -138,7 +138,9 @@ def _held(entry: RunningServer, live: Live | None) -> Message:
     planned = say("{planned} GiB planned on {device}", **told)
     most = entry.most_bytes or 0.0
     if most > entry.bytes and gib(most) != gib(entry.bytes):
-        planned = say("{planned} GiB planned on {device}, up to {most} with use", most=gib(most), **told)
+        planned = say(
+            "{planned} GiB planned on {device}, up to {most} as its cache of prompts fills", most=gib(most), **told
+        )
     if live is None or live.resident is None:
         return planned
     return say("{planned}, {held} GiB of RAM held now", planned=planned, held=gib(float(live.resident)))

@@ -116,6 +116,10 @@ def _gain(now: Plan | None, step: UpgradeOption) -> Message:
     facts: dict[str, object] = {"model": whole(step.plan.name), "speed": _speed(step.plan)}
     if now is None or step.between is None:
         return say("{model} at {speed} tokens/s, where nothing runs today", **facts)
+    if now.pace is None and now.name != step.plan.name:
+        return say(
+            "{model} at {speed} tokens/s instead of {old}, whose speed is not known", old=whole(now.name), **facts
+        )
     gap = step.between.quality_gap
     facts |= {"old": whole(now.name), "was": _speed(now), "points": f"{gap.value:.0f} ±{gap.error:.0f}"}
     if now.name == step.plan.name:

@@ -22,6 +22,7 @@ from gyakusan.errors import GyakusanError
 from gyakusan.exports.export import export
 from gyakusan.message import Message, duration, in_minutes, people, say
 from gyakusan.models.given import PREFIX
+from gyakusan.planning.candidates.model_table import best_score
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
 from gyakusan.planning.predict.ways import Way, formats_of
@@ -268,7 +269,8 @@ def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, Wo
         yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)
     metric = ranking_metric(query.task or "chat", query.language)
     score = found.assessment.score(metric)
-    remark = say("Llama 3.1 8B has 35, the best models about 90") if score else say("No published score is known")
+    best = f"{best_score(metric):.0f}"
+    remark = say("Llama 3.1 8B has 35, the best model {n}", n=best) if score else say("No published score is known")
     yield Message(QUALITY_TEXTS[metric]), quality(score) if score else "?", None, remark
 
 
