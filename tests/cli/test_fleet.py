@@ -308,3 +308,11 @@ def test_a_number_where_there_is_no_fleet_names_no_range(capsys: pytest.CaptureF
     assert main([*asked, "--lang", "en"]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert error == "gyakusan: The answer has no fleet. Ask without a number: that says what would work."
+
+
+def test_a_machine_of_unknown_power_keeps_its_price(capsys: pytest.CaptureFixture[str]) -> None:
+    """It said that the price is not known, which the question itself had given."""
+    asked = ("fleet", "--users", "4", "--device", "Mac mini M6 24GB", "--model", "gpt-oss-20b", "--price", "300000JPY")
+    text = said(capsys, *asked, "--lang", "en")
+    assert "600,000 yen to buy. Its power is not known, so neither is the cost of a month." in text
+    assert "price is not known" not in text

@@ -60,7 +60,13 @@ def _verdict(answer: FleetAnswer) -> Verdict:
     plan, told = answer.plans[0], amounts(answer)
     total, price = plan.cost.requested.total, plan.plan.offer.price
     facts = {"machines": machines(plan), "model": whole(plan.plan.name), "speed": _speed_words(answer, plan)}
-    if total is None or price is None:
+    if total is None and price is not None:
+        first = say(
+            "Take {machines} with {model}: {speed}, {price} to buy. Its power is not known, so neither is the cost of a month.",
+            **facts,
+            price=told.words(price * plan.machines),
+        )
+    elif total is None or price is None:
         used = sold_used_only(answer.request.plan_request, plan.plan.offer)
         first = Message(UNPRICED_TEXTS["used" if used else "unknown"], facts)
     else:
