@@ -67,6 +67,7 @@ def browser_text(address: str) -> str:
     """What a page of the browser shows or reads out, without code."""
     client = TestClient(application("127.0.0.1"), base_url="http://127.0.0.1", follow_redirects=False)
     text = client.get(address, headers={"accept-language": "ja"}).text
+    text = re.sub(r'<span class="q">(.*?)</span>', r"\1", text)
     text = re.sub(r"<(script|style|code|pre|kbd|option)\b.*?</\1>", "・", text, flags=re.DOTALL)
     told = re.findall(r'(?:aria-label|title|placeholder|alt)="([^"]*)"', text)
     return html.unescape("\n".join([re.sub(r"<[^>]+>", "\n", text), *told]))

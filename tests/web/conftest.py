@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +14,17 @@ from gyakusan.web import guard, pages
 from gyakusan.web.app import application
 
 HOST = "http://127.0.0.1"
+_KEPT = re.compile(rb'<span class="q">(.*?)</span>')
+
+
+class Reading(TestClient):
+    """A client that reads pages without the spans that keep a number and its unit on one line: see show.quantities."""
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        answer = super().request(*args, **options)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            answer._content = _KEPT.sub(rb"\1", answer.content)
+        return answer
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +37,12 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A program of this computer's owner."""
     monkeypatch.setattr(pages, "is_mine", lambda client, *, root: client == ("testclient", 50000))
-    return TestClient(application("127.0.0.1"), base_url=HOST, follow_redirects=False)
+    return Reading(application("127.0.0.1"), base_url=HOST, follow_redirects=False)
 
 
 @pytest.fixture
 def public() -> TestClient:
-    return TestClient(application("127.0.0.1", public=True), base_url=HOST, follow_redirects=False)
+    return Reading(application("127.0.0.1", public=True), base_url=HOST, follow_redirects=False)
 
 
 @pytest.fixture
@@ -37,7 +50,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A browser of this computer's owner, on a page of ours. There is no socket between them, so nobody asks whose it is."""
     monkeypatch.setattr(guard, "is_mine", lambda client: client == ("127.0.0.1", 50000))
     monkeypatch.setattr(pages, "is_mine", lambda client, *, root: client == ("127.0.0.1", 50000))
-    return TestClient(
+    return Reading(
         application("127.0.0.1"), base_url=HOST, follow_redirects=False, client=("127.0.0.1", 50000),
         headers={"origin": HOST},
     )  # fmt: skip

@@ -20,6 +20,7 @@ from gyakusan.message import Message, say
 from gyakusan.show import html
 from gyakusan.show.charts.style import page_palette
 from gyakusan.show.formula import formula
+from gyakusan.show.quantities import kept_whole
 from gyakusan.show.report import Report, body, charts_sheet
 from gyakusan.show.tree import Part
 from gyakusan.web.reader import Reader, reader_of
@@ -83,13 +84,13 @@ def page(
         **_said(request), title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
         exported=exported,         date=catalogue_date(), **values,
     )  # fmt: skip
-    return HTMLResponse(text, status, headers=page_headers(public=public and status == 200))
+    return HTMLResponse(kept_whole(text), status, headers=page_headers(public=public and status == 200))
 
 
 def part(request: Request, template: str, **values: Any) -> Response:
     """Return a part of a page, for a script that puts it in the place of the old one. values: those of its template."""
     text = environment().get_template(template).render(**_said(request), **values)
-    return HTMLResponse(text, headers=page_headers(public=False))
+    return HTMLResponse(kept_whole(text), headers=page_headers(public=False))
 
 
 def _said(request: Request) -> dict[str, Any]:
