@@ -50,7 +50,7 @@ SAME_EVERYWHERE = {
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 
 TYPED = re.compile(
-    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?| \{url\}| \{address\}"
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|--\{name\}|\{flag\}|\{command\}(?: --help)?| \{url\}| \{address\}"
     r"|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
     re.ASCII,
 )
@@ -127,6 +127,11 @@ def test_spaces_stand_only_around_what_is_typed() -> None:
     assert [
         j for j, b in bare.items() if re.search(rf"[。、」]? ?{LETTER} [\w{{(]|[\w}})] {LETTER}", b, re.ASCII)
     ] == []
+
+
+def test_options_stand_apart_from_the_words_around_them() -> None:
+    glued = re.compile(rf"{LETTER}--(?:[a-z]|\{{name)|(?<![\w-])--(?:[a-z][a-z-]*[a-z]|\{{name\}}){LETTER}")
+    assert [j for j in JAPANESE.values() if glued.search(j)] == []
 
 
 def test_one_word_for_one_thing() -> None:

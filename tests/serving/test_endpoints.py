@@ -101,3 +101,9 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
     with pytest.raises(BadSetting, match="read by everybody") as error:
         find_endpoint("http://me:s3cret@127.0.0.1:1/v1")
     assert "s3cret" not in str(error.value)
+
+
+def test_no_name_is_offered_where_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(BadReference, match=r'No server is called "nosuch": none that gyakusan started .* Start one:'):
+        find_endpoint("nosuch")

@@ -64,11 +64,7 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
     if text is not None:
         found = next((e for e in known if e.name == text), None)
         if found is None:
-            near = ", ".join(did_you_mean(text, [e.name for e in known]) or [e.name for e in known]) or "-"
-            raise BadReference(
-                "No server is called {name}.", name=quoted(text, 80, mark='"'), near=near,
-                mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
-            )  # fmt: skip
+            raise _unknown(text, [e.name for e in known])
         return _keyed(found, key_file)
     alive = [e for e in known if is_up(e.url, silence=2.0)]  # never whatever else listens: nobody named its address
     if len(alive) == 1:
@@ -84,6 +80,20 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
             mend="Ask again when it is ready. Its log: gyakusan logs {name} --follow",
         )  # fmt: skip
     raise nothing_runs(address=True)
+
+
+def _unknown(name: str, known: list[str]) -> BadReference:
+    """Return the error of a name that no server has, with the names of those that run."""
+    shown, near = quoted(name, 80, mark='"'), ", ".join(did_you_mean(name, known) or known)
+    if not near:
+        return BadReference(
+            "No server is called {name}: none that gyakusan started runs on this computer.", name=shown,
+            mend="Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1",
+        )  # fmt: skip
+    return BadReference(
+        "No server is called {name}.", name=shown, near=near,
+        mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
+    )  # fmt: skip
 
 
 def base(url: str) -> str:
