@@ -204,3 +204,27 @@ def test_the_package_is_that_of_the_machine() -> None:
     assert installing("llama.cpp", machine_for("RX 7900 XTX", None), "windows") == ("winget install llama.cpp",)
     assert "install.ps1" in installing("Ollama", machine_for("RTX 4090", None), "windows")[0]
     assert "install.sh" in installing("Ollama", machine_for("RTX 4090", None), "linux")[0]
+
+
+def test_what_grows_with_use_is_said_with_the_room_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "plan",
+        "--device",
+        "RTX 4090",
+        "--ram",
+        "16GB",
+        "--model",
+        "gemma4-26b-a4b-qat",
+        "--lang",
+        "en",
+        "--details",
+        "1",
+    ]
+    assert main([*words, "--engine", "llama.cpp"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "CPU: with use up to" in told
+    assert "are free" not in told
+    assert main([*words, "--engine", "ollama"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "prompt cache 8.0" in told
+    assert "are free" in told, "Ollama has no option for it"

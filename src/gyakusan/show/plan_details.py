@@ -26,6 +26,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.assessment import BIND_TEXTS
+from gyakusan.show.ledger import label
 from gyakusan.show.plan_notes import (
     EFFORT_TEXTS,
     QUALITY_TEXTS,
@@ -210,6 +211,27 @@ def _memories(plan: Plan) -> Iterator[Message]:
     for _, same in groupby(enumerate(shown), key=lambda one: str(_memory(one[1]))):
         (first, account), *rest = same
         yield _memory(account, f"GPU {first}-{rest[-1][0]}: " if rest else "")
+    for account in plan.ledger.accounts:
+        yield from _growing(account)
+
+
+def _growing(account: Account) -> Iterator[Message]:
+    """Yield what use adds to a device up to a limit, and whether it has room for that."""
+    lines = [line for line in account.lines if line.grows and int(line.greatest - line.bytes) >= SHOWN_BYTES]
+    if not lines:
+        return
+    sizes = [int(line.greatest - line.bytes) for line in lines]
+    parts = tuple(
+        say("{part} {n}", part=label(line, account), n=f"{size / GIB:.1f}")
+        for line, size in zip(lines, sizes, strict=True)
+    )
+    facts = {"device": whole(brief(account.device.name)), "n": f"{sum(sizes) / GIB:.1f}", "parts": Listed(parts)}
+    spare = account.spare
+    if spare is None or sum(sizes) <= int(spare):
+        yield say("{device}: with use up to {n} GiB more: {parts}", **facts)
+        return
+    facts["spare"] = f"{int(spare) / GIB:.1f}"
+    yield say("{device}: with use up to {n} GiB more ({parts}), and {spare} are free", **facts)
 
 
 def _memory(account: Account, numbers: str = "") -> Message:

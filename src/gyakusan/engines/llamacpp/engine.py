@@ -44,6 +44,7 @@ from gyakusan.engines.llamacpp import backends
 from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger, with_prediction
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
+from gyakusan.engines.llamacpp.ram_limits import within_ram
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
 from gyakusan.engines.smaller_cache import Q8_0
@@ -105,6 +106,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
 
     fit=True puts as much on the GPUs as they hold, the rest stays in RAM. Over several GPUs the blocks are shared out by
     free memory, or, where that is too much for one of them, balanced by bytes; tensor_split says what was chosen.
+    What the server keeps in RAM as it is used has lower limits than its own where the RAM does not hold those.
     Raises UnknownName for an unknown field.
     """
     check_fields(Settings, changes)
@@ -117,7 +119,8 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
         from gyakusan.engines.llamacpp.extras import projector_lora
 
         chosen = projector_lora.default_projector(model, chosen)
-    return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
+    placed = chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
+    return within_ram(model, load, machine, placed, changes)
 
 
 def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str, Any]) -> Settings:

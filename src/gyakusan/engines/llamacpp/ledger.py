@@ -174,6 +174,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
         from gyakusan.engines.llamacpp.extras import projector_lora
 
         notes += projector_lora.notes(model, settings)
+    notes += _less_kept(settings)
     unread = _images_left_out(model, settings)
     if unread:
         notes.append(
@@ -182,6 +183,22 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return tuple(notes)
+
+
+def _less_kept(settings: Settings) -> list[Message]:
+    """Return what is kept in RAM of idle conversations, where that is not llama-server's own limit."""
+    size, count, notes = settings.cache_ram, settings.ctx_checkpoints, []
+    if size not in (-1, Settings.cache_ram):
+        own = f"{Settings.cache_ram:,}"
+        notes.append(
+            say("At most {n} MiB of idle conversations are kept (--cache-ram; usual: {own}).", n=f"{size:,}", own=own)
+        )
+    if count != Settings.ctx_checkpoints:
+        own = f"{Settings.ctx_checkpoints}"
+        notes.append(
+            say("At most {n} checkpoints are kept for each user (--ctx-checkpoints; usual: {own}).", n=count, own=own)
+        )
+    return notes
 
 
 def _workers(count: int) -> Message:

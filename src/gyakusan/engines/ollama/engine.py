@@ -225,6 +225,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
         "mtp": s.mtp,
         "fit": s.split,
         "fit_target": s.fit_target,
+        "cache_ram": llamacpp.Settings.cache_ram,  # nobody can tell Ollama another one
     }
     if s.backend == "cpu":
         changes["backend"] = "cpu"

@@ -47,6 +47,7 @@ class PriceItem(Struct, frozen=True):
     rate: of the conversion, asker's currency for one unit of `currency`; None = not converted
     tax_removed: share of the net price that is the tax of `country` and that a conversion takes off, 0 = nothing
     tax_added: share of the net price that the asker's country adds, 0 = nothing
+    ram_gib: RAM of a computer around graphics cards, 0 = there is none, or nobody said [GiB]
     """
 
     what: What
@@ -68,6 +69,7 @@ class PriceItem(Struct, frozen=True):
     rate: float | None = None
     tax_removed: float = 0.0
     tax_added: float = 0.0
+    ram_gib: int = 0
 
 
 class PriceFacts(Struct, frozen=True):
@@ -155,6 +157,7 @@ def price_item(price: PriceRecord, buyer: Buyer, quantity: int = 1) -> PriceItem
         name=price.product or price.of or price.name,
         quantity=quantity,
         size_gib=price.size_gib or price.ram_gib,
+        ram_gib=price.ram_gib,
         amount=price.amount,
         currency=price.currency,
         tax="included" if price.has_tax else "excluded",

@@ -12,6 +12,7 @@ from gyakusan.core.machine import Machine
 from gyakusan.engines.images import image_part
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import GyakusanError
+from gyakusan.planning.candidates.bought_ram import bought_ram
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 
@@ -34,8 +35,9 @@ def _machine_words(request: PlanRequest, plan: Plan) -> tuple[str, ...] | None:
     names = ("device", "memory", "ram", "bandwidth", "reserve")
     told = {n: v for n in names if (v := getattr(request, n)) is not None}
     if not request.owned:
-        name = plan.offer.machine.name
-        told = {"device": name, **({"ram": request.ram} if request.ram is not None else {})}
+        name, bought = plan.offer.machine.name, bought_ram(plan.offer)
+        ram = request.ram or (f"{bought}GiB" if bought else None)
+        told = {"device": name, **({"ram": ram} if ram is not None else {})}
         found = _parsed(name, request.ram)
         if found is None or _nameless(found) != _nameless(plan.offer.machine):
             return None

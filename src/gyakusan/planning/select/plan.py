@@ -22,6 +22,7 @@ from gyakusan.engines.images import ImagePart, ProjectorUse, image_part
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting, Malformed
 from gyakusan.models.assemble import from_record
+from gyakusan.planning.candidates.bought_ram import with_bought_ram
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import CatalogModel, ReasoningMode
 from gyakusan.planning.evaluate.results import SweepResult
@@ -272,7 +273,7 @@ def _deployment(
     cells = grid.cells
     name = grid.engines[int(cells.engine[index])]
     table, row = grid.columns.of_engine(name), int(cells.row[index])
-    model, machine = grid.columns.models[int(table.model[row])], grid.offers[int(cells.offer[index])].machine
+    model, machine = grid.columns.models[int(table.model[row])], with_bought_ram(grid.offers[int(cells.offer[index])])
     load, kv_type = Load(request.users, request.workload.context), request.cache_types[int(cells.kv[index])]
     if cells.replicas[index] > 1:
         changes = {**changes, **(engine(name).replica_settings(int(cells.replicas[index])) or {})}
