@@ -33,6 +33,7 @@ from gyakusan.units import GIB, MIB
 JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8"))
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
+    "JEDEC",
     *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
     *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
     *("GB", "GB/s", "FP16", "W", "KV", "{n} W", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
