@@ -15,7 +15,7 @@ def test_a_pipe_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> 
     for second in range(40):
         line.update(run, 100.0 + second)
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("The first requests are sent")
+    assert told[0].startswith("Sending the first requests")
     assert [text.partition(" s |")[0] for text in told[1:]] == [
         f"Measuring  4 people, {n} of 60" for n in (0, int(SELDOM), 2 * int(SELDOM))
     ]

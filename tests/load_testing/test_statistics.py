@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gyakusan.load_testing import ramp
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.localscore import TESTS, score
 from gyakusan.load_testing.records import RequestFailure, RequestRecord
-from gyakusan.load_testing.result import Figure, StepResult
+from gyakusan.load_testing.result import BenchResult, Figure, StepResult
 from gyakusan.load_testing.statistics import bootstrap, distribution, step_result
 from gyakusan.load_testing.workload import (
     Objective,
@@ -189,3 +190,13 @@ def test_answers_that_all_came_too_late() -> None:
     assert partly.ended_late
     assert not step_result(run(record(0, 1, 0.5))).ended_late
     assert not step_result(run()).ended_late
+
+
+def test_a_late_load_has_no_speed_of_everybody() -> None:
+    """Four people had 7.8 tokens/s each, and all together 7.6: most of their pieces came after the time of the load."""
+    step = step_result(run(record(0, 9, 0.5), ended=10.0))
+    timed = BenchResult("http://127.0.0.1:1/v1", "m", "2026-11-30T00:00:00Z", (step,))
+    assert step.all is not None
+    assert (timed.is_late(step), timed.together(step)) == (True, None)
+    counted = replace(timed, limit=1)
+    assert (counted.is_late(step), counted.together(step)) == (False, step.all)

@@ -53,10 +53,10 @@ class LiveLine:
 
         loads: that are known, 0 = how many there are shows only later
         """
-        sentence = say("The first requests are sent; Ctrl-C ends the bench and keeps what was measured.")
+        sentence = say("Sending the first requests; Ctrl-C ends the bench and keeps what was measured.")
         if loads and self._limit is not None:
             sentence = say(
-                "The first requests are sent; {loads} of {seconds} s take {time} or longer, as answers that have begun are "
+                "Sending the first requests; {loads} of {seconds} s take {time} or longer, as answers that have begun are "
                 "waited for. Ctrl-C ends the bench and keeps what was measured.",
                 loads=say("1 load") if loads == 1 else say("{n} loads", n=loads),
                 seconds=f"{self._limit:.3g}", time=duration(loads * self._limit),

@@ -235,6 +235,17 @@ class BenchResult:
         """Figures that lie outside of what was predicted."""
         return sum(not c.inside for c in self.comparisons)
 
+    def is_late(self, step: StepResult) -> bool:
+        """Return True where the answers of a timed load ended, but all of them after its time."""
+        return self.source == "gyakusan" and self.limit is None and step.ended_late
+
+    def together(self, step: StepResult) -> Figure | None:
+        """Return the speed of everybody, None where it is not known: most pieces of late answers are not in the time [tokens/s].
+
+        One that was kept before it could be None is 0.
+        """
+        return step.all if step.all is not None and step.all.value and not self.is_late(step) else None
+
 
 MOST_MEMORY = 6
 """Rows of memory that are shown where one is outside."""

@@ -98,7 +98,7 @@ def speeds(deployment: Deployment, steps: Sequence[StepResult]) -> Iterator[Comp
     for place in (first, last) if last is not first else (first,):
         if place.result.ttft is not None and place.result.ttft.mean is not None:
             yield _row("ttft", place.result.step.users, "s", place.speed.ttft, place.result.ttft.mean.value)
-    if last.result.all is not None:
+    if last.result.all is not None and not last.result.ended_late:
         yield _row("throughput", last.result.step.users, "tokens/s", last.speed.throughput, last.result.all.value)
 
 

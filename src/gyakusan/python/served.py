@@ -81,4 +81,6 @@ def waiting(result: BenchResult, slots: int | None) -> Iterator[Message]:
 
 def words(asked: Deployment) -> str:
     """Return what was planned, in a few words."""
-    return f"{asked.name} {asked.quantization}, {asked.engine}, {asked.machine.name}"
+    named = asked.name.casefold().endswith(asked.quantization.casefold())  # that of a file has its format in it
+    model = asked.name if named else f"{asked.name} {asked.quantization}"
+    return f"{model}, {asked.engine}, {asked.machine.name}"

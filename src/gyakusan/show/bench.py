@@ -107,13 +107,18 @@ def _verdict(result: BenchResult) -> Verdict:
         else:
             facts = {"inside": inside, "count": count}
             sentences.append(say("{inside} of {count} figures lie *inside* what was predicted.", **facts))
-    tone: Tone = "doubt" if result.outside or _late(result) else "fits"
+    tone: Tone = "doubt" if result.outside or any(map(result.is_late, result.steps)) else "fits"
     return Verdict(tuple(sentences), tone=tone)
 
 
 def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
     each = "?" if best.each is None else speed_words(best.each.value)
     facts = {"name": _name(result), "who": _load_words(best), "each": each, "first": _time(_middle(best.ttft))}
+    if result.is_late(best):
+        return say(
+            "{name} answers {who}, but no answer ended in the time of the load: {each} tokens/s each, first token after {first}.",
+            **facts,
+        )
     if any(c.quantity != "memory" for c in result.comparisons) and not result.outside:  # memory alone is no speed
         return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first}.", **facts)
     return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)
@@ -160,11 +165,11 @@ def _main_step(result: BenchResult) -> StepResult | None:
 def _question(result: BenchResult) -> Iterator[Words]:
     if result.source != "gyakusan":
         yield say("measured by {tool}, {date}", tool=result.source, date=result.started[:10])
-    names = ", ".join(n for n in (result.model, result.server) if n)
+    names = Listed(tuple(n for n in (result.model, result.server) if n) or (result.endpoint,))
     if result.planned:
-        yield say("{names}; planned: {planned}", names=names or result.endpoint, planned=result.planned)
-    elif names:
-        yield names
+        yield say("{names}; planned: {planned}", names=names, planned=Listed(tuple(result.planned.split(", "))))
+    elif result.model or result.server:
+        yield say("{names}", names=names)
     if not result.steps:
         return
     step = result.steps[0].step
@@ -204,7 +209,7 @@ def _table(result: BenchResult) -> Table:
         row += [f"{s.step.shape.prompt:,}", f"{s.step.shape.answer:,}"] if mixed else []
         row += [
             _plus_minus(s.each),
-            figure_words(s.all if s.all and s.all.value else None),  # 0: kept before it was None
+            figure_words(result.together(s)),
             _time(_middle(s.ttft)),
             _time(_slowest(s.ttft)),
             figure_words(s.prefill),
@@ -282,9 +287,10 @@ def _notes(result: BenchResult) -> Iterator[Message]:
         )
     yield from _failures(result)
     ours = result.source == "gyakusan"
-    if late := _late(result):
+    if late := [s for s in result.steps if result.is_late(s)]:
         yield say(
-            "No answer of {loads} ended within the time of that load: measure longer, gyakusan bench --seconds {longer}.",
+            "Every answer of {loads} ended after the time of that load: what all got together is not known. Measure longer: "
+            "gyakusan bench --seconds {longer}.",
             loads=Listed(tuple(_load_words(s) for s in late)), longer=ramp.longer_seconds(late),
         )  # fmt: skip
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
@@ -311,11 +317,6 @@ def _notes(result: BenchResult) -> Iterator[Message]:
             cpu=f"{1000 * result.client.cpu:.2f}", late=f"{1000 * result.client.late:.1f}",
             most=f"{1000 * result.client.late_p99:.1f}",
         )  # fmt: skip
-
-
-def _late(result: BenchResult) -> list[StepResult]:
-    timed = result.source == "gyakusan" and result.limit is None
-    return [s for s in result.steps if timed and s.ended_late]
 
 
 def _failures(result: BenchResult) -> Iterator[Message]:

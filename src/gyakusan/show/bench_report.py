@@ -55,8 +55,9 @@ def _loads(result: BenchResult) -> Iterator[Picture]:
         return Picture(head, draw)
 
     yield drawn(
-        say("Answer tokens a second of everybody"), speed, (say("all"), lambda s: s.all.value if s.all else None)
-    )
+        say("Answer tokens a second of everybody"), speed,
+        (say("all"), lambda s: found.value if (found := result.together(s)) else None),
+    )  # fmt: skip
     yield drawn(
         say("Answer tokens a second of one person"), speed,
         (say("tokens/s each"), lambda s: s.each.value if s.each else None),
