@@ -114,6 +114,12 @@ def test_devices_and_chips_agree(record: DeviceRecord) -> None:
         assert chip.memory / GIB == pytest.approx(record.sizes_gib[0], rel=0.08)
 
 
+@pytest.mark.parametrize("record", [r for r in RECORDS.values() if r.rates and r.pcie], ids=lambda r: r.name)
+def test_devices_and_chips_have_the_same_bus(record: DeviceRecord) -> None:
+    assert record.rates is not None
+    assert record.rates.bus in ("", record.pcie)
+
+
 def test_nearly_every_device_has_rates() -> None:
     without = [r.name for r in RECORDS.values() if not r.chip and r.kind != "host"]
     assert len(without) <= 12

@@ -19,24 +19,30 @@ WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
 
 NVLINK = {"pascal": 80e9, "volta": 150e9, "ampere-dc": 300e9, "hopper": 450e9, "blackwell-dc": 900e9}
 """Family -> bandwidth of all its NVLinks, one way [B/s]."""
-FEWER_LINKS = ("A800", "H800")
-"""Chips with 8 of 12 and 12 of 18 links."""
-PCIE = {3: 15.75e9, 4: 31.5e9, 5: 63e9}
-"""Generation of PCIe -> bandwidth of 16 lanes, one way [B/s]."""
-PCIE_FAMILIES = {
-    3: ("maxwell", "pascal", "volta", "turing", "gcn"),
-    5: ("blackwell", "hopper", "rdna4", "cdna3", "cdna4", "xe2"),
-}
-"""Generation of PCIe -> families that have it; others have the fourth."""
-UNIFIED = {
-    "blackwell-gb10": 25e9,
-    "apple-m4": 15e9,
-    "apple-m5": 15e9,
-    "apple-m3": 5e9,
-    "apple-m2": 5e9,
-    "apple-m1": 5e9,
-}
-"""Family -> bandwidth of the network between whole computers, one way: ConnectX-7 of 200 Gb/s, Thunderbolt 5 and 4 [B/s]."""
+FEWER_LINKS = {"A800": 8 / 12, "H800": 8 / 18}
+"""Start of a name -> share of the family's NVLinks that it has: 400 GB/s both ways (NVIDIA's data sheets). H20 has all 18."""
+LANE = {1: 2.5e9 / 8 * 8 / 10, 3: 8e9 / 8 * 128 / 130, 4: 16e9 / 8 * 128 / 130, 5: 32e9 / 8 * 128 / 130}
+"""Generation of PCIe -> bandwidth of one lane, one way: 8b/10b of 2.5 GT/s, 128b/130b of the others (PCI-SIG) [B/s]."""
+ASSUMED_BUS = "4.0 x16"
+"""Bus of a card whose own is not known."""
+THUNDERBOLT_4, THUNDERBOLT_5 = 5e9, 10e9
+"""40 and 80 Gb/s one way (Intel; the 120 Gb/s of Thunderbolt 5 are of a screen alone). USB4 has 40, too [B/s]."""
+NETWORKS = (
+    (
+        ("Apple M4 Pro", "Apple M4 Max", "Apple M3 Ultra", "Apple M5 Pro", "Apple M5 Max", "Apple M5 Ultra"),
+        THUNDERBOLT_5,
+    ),
+    (("GB10", "NVIDIA DGX Spark"), 25e9),
+    (("Jetson AGX Thor",), 12.5e9),
+    (("Jetson T4000",), 9.375e9),
+    (("Jetson AGX Orin",), 1.25e9),
+    (("Jetson Orin",), 0.125e9),
+)
+"""Starts of names -> bandwidth of the network between whole computers, one way; others have Thunderbolt 4 or USB4 [B/s].
+
+Apple's technical specifications; ConnectX-7 of 200 Gb/s (DGX Spark); Ethernet of four times 25, three times 25, 10 and 1 Gb/s
+(NVIDIA's data sheets of the Jetson modules, recalled).
+"""
 
 
 class Chip(Struct, frozen=True):
@@ -54,6 +60,7 @@ class Chip(Struct, frozen=True):
     link: how several of them are connected: nvlink, pcie or unified
     source: of the figures
     checked: when they were read, ISO 8601
+    bus: generation and lanes of PCIe, e.g. "5.0 x16", "" = not known or none
     """
 
     name: str
@@ -68,6 +75,7 @@ class Chip(Struct, frozen=True):
     link: str
     source: str
     checked: str
+    bus: str = ""
 
     @property
     def bf16(self) -> float:
@@ -79,15 +87,21 @@ class Chip(Struct, frozen=True):
         """Bandwidth from one of them to another, one way [B/s].
 
         NVLink by generation (NVIDIA's data sheets of P100, V100, A100, H100 and B200: half of what both directions have
-        together); of PCIe 16 lanes of the family's generation (PCI-SIG, 128b/130b). GeForce cards have no way to each other's
-        memory over PCIe (NVIDIA's driver reports no peer access), so that everything passes the computer's memory: half.
+        together); PCIe by the card's bus. GeForce cards have no way to each other's memory over PCIe (NVIDIA's driver reports
+        no peer access), so that everything passes the computer's memory: half.
         """
         if self.link == "nvlink":
-            return NVLINK.get(self.family, NVLINK["pascal"]) * (2 / 3 if self.name.startswith(FEWER_LINKS) else 1)
+            share = next((share for name, share in FEWER_LINKS.items() if self.name.startswith(name)), 1.0)
+            return NVLINK.get(self.family, NVLINK["pascal"]) * share
         if self.link == "unified":
-            return UNIFIED.get(self.family, PCIE[3])
-        generation = next((g for g, families in PCIE_FAMILIES.items() if self.family.startswith(families)), 4)
-        return PCIE[generation] / (2 if self.name.startswith("GeForce") else 1)
+            return next((rate for names, rate in NETWORKS if self.name.startswith(names)), THUNDERBOLT_4)
+        return self.to_host / (2 if self.name.startswith("GeForce") else 1)
+
+    @property
+    def to_host(self) -> float:
+        """Bandwidth between the computer's memory and the card, one way: of its PCIe lanes [B/s]."""
+        generation, lanes = (self.bus or ASSUMED_BUS).split(" x")
+        return LANE[int(float(generation))] * int(lanes)
 
     @property
     def vendor(self) -> str:
@@ -245,6 +259,7 @@ def _chip(row: dict[str, str]) -> Chip:
         memory=float(row["memory_gib"]) * GIB,
         bandwidth=float(row["bandwidth_gb_s"]) * 1e9,
         link=row["link"],
+        bus=row["bus"],
         source=row["source"],
         checked=row["checked"],
         **rate,

@@ -12,7 +12,7 @@ from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Checkpoint
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.predict.speed import TurnShape, estimate_speed, stored_bits
-from gyakusan.planning.predict.speed_inputs import HostWeights
+from gyakusan.planning.predict.speed_inputs import HostWeights, bus_bandwidth
 
 LLAMA = from_record(find("llama3.1-8b"), "Q4_K_M")
 
@@ -136,6 +136,13 @@ def test_weights_in_ram_cross_the_bus_for_every_piece_of_a_prompt() -> None:
     assert beside is not None
     assert beside.ttft.value == pytest.approx(plain.ttft.value + 4 * 3e9 / 12e9, rel=0.1)
     assert beside.ttft.basis == "assumed"
+
+
+@pytest.mark.parametrize(
+    ("card", "reached"), [("RTX 4090", 24e9), ("RTX 4060", 12e9), ("Tesla P40", 12e9), ("RTX 5090", 24e9)]
+)
+def test_eight_lanes_bring_half_of_sixteen(card: str, reached: float) -> None:
+    assert bus_bandwidth(machines.parse(card, None)) == pytest.approx(reached)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from gyakusan.core.broadcast import distinct
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
 from gyakusan.planning.evaluate.engine_memory import weight_bytes
-from gyakusan.planning.predict.speed_inputs import HostWeights, host_bandwidth
+from gyakusan.planning.predict.speed_inputs import HostWeights, bus_bandwidth, host_bandwidth
 
 MATRICES = 3
 """Matrices of one block's experts, or of its feed-forward network: a prompt has one of them at a time copied to the GPU."""
@@ -88,4 +88,6 @@ def _host_weights(
     shapes = context.columns.shapes
     experts, used = (np.asarray(x)[place] for x in (shapes.experts, shapes.experts_used))
     share = np.where(routed, expected_distinct_expert_share(context.question.users, experts, used), 1.0)
-    return HostWeights(read=in_ram * share, held=in_ram, bandwidth=host_bandwidth(b.machine))
+    return HostWeights(
+        read=in_ram * share, held=in_ram, bandwidth=host_bandwidth(b.machine), pcie=bus_bandwidth(b.machine)
+    )

@@ -20,7 +20,7 @@ from gyakusan.errors import GyakusanError, UnknownName
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.lineage import Lineage, lineage, lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas, traffic_of
-from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights, host_bandwidth
+from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights, bus_bandwidth, host_bandwidth
 
 PROMPT, ANSWER = 1000, 400
 """A turn of a conversation where nobody says: prompt and answer, as a plan takes them for chatting [tokens]."""
@@ -119,7 +119,12 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine, use
         active = users or float(ledger.load.users)
         rows = active / expected_batches(active, compute.slots)
         share = float(expected_distinct_expert_share(rows, routed.count, routed.used))
-    return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables, bandwidth=host_bandwidth(machine))
+    return HostWeights(
+        read=(in_ram - tables) * share,
+        held=in_ram - tables,
+        bandwidth=host_bandwidth(machine),
+        pcie=bus_bandwidth(machine),
+    )
 
 
 def check_prompt(prompt: int | None, load: Load) -> None:

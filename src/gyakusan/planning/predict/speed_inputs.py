@@ -37,6 +37,8 @@ STAGED = 0.5
 (16.6 to 23.5 GB/s behind DDR4-2133 and DDR4-3000: insiderllm-bench-results, CC BY)."""
 PCIE = 24e9
 """What PCIe 4.0 with 16 lanes reaches at most [B/s]."""
+SIXTEEN_LANES = 16 * chips.LANE[4]
+"""What they carry [B/s]."""
 T = TypeVar("T")
 
 
@@ -221,6 +223,12 @@ def host_bandwidth(machine: Machine) -> float:
     """Return the bandwidth of the RAM beside a GPU, an assumed one where it is not known [B/s]."""
     known = machine.host.bandwidth if machine.host is not None else None
     return known or RAM_BANDWIDTH
+
+
+def bus_bandwidth(machine: Machine) -> float:
+    """Return what the bus of the first GPU reaches at most [B/s]. More than 16 lanes of PCIe 4.0 nobody measured."""
+    chip = chip_of(machine)
+    return PCIE if chip is None else PCIE * min(1.0, chip.to_host / SIXTEEN_LANES)
 
 
 def chip_of(machine: Machine) -> Chip | None:
