@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.speed import judge, rows
+from benchmarks.speed import intervals, judge, rows
 from benchmarks.speed.columns import columns, situation
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.rows import Table
@@ -93,22 +93,16 @@ def refitted(seen: Sequence[Observation], leave_out: str, every: tuple[Array, Ar
     every: predictions that left each source out (judge.all_left_out), of which the intervals are made as those that we ship
     """
     predicted, fold = every if leave_out == judge.LEFT else judge.left_out(seen, judge.GROUPS[leave_out])
-    known = judge.evidence_left(seen, fold)
+    known = intervals.evidence_left(seen, fold)
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     inside = np.zeros(len(seen), bool)
     for number in np.unique(fold):
         rest = fold != number
         others = [o for o, r in zip(seen, rest, strict=True) if r]
-        factors = judge.calibrated(judge.errors_of(others, every[0][rest], every[1][rest]))
+        factors = intervals.calibrated(intervals.errors_of(others, every[0][rest], every[1][rest]))
         for i in np.flatnonzero(~rest):
-            inside[i] = error[i] <= np.log(_factor(seen[i], known[i], factors))
+            inside[i] = error[i] <= np.log(intervals.factor_of(seen[i], known[i], factors))
     return predicted, inside
-
-
-def _factor(o: Observation, known: Any, factors: Mapping[str, Any]) -> float:
-    from gyakusan.catalog.speed_constants import interval_slices as names
-
-    return next((factors[n]["factor"] for n in names(o.kind, o.subject.engine, o.users, known) if n in factors), 3.0)
 
 
 def slices(seen: Sequence[Observation], predicted: Array, inside: Array) -> list[dict[str, Any]]:

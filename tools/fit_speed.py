@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.speed import fit, judge, rows
+from benchmarks.speed import fit, intervals, judge, rows
 
 LEFT_OUT = Path(__file__).parents[1] / "tests" / "truth" / "speed_left_out.json.gz"
 OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "speed_constants.json"
@@ -61,10 +61,10 @@ def main() -> None:
 
 def _intervals(seen: list[rows.Observation], kept: Path) -> dict[str, Any]:
     """The intervals, from errors as they are kept."""
-    written = judge.errors_of(seen, *judge.all_left_out(seen)).written()
+    written = intervals.errors_of(seen, *judge.all_left_out(seen)).written()
     with kept.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
         file.write(json.dumps(written, separators=(",", ":")).encode())
-    return judge.calibrated(judge.Errors.read(written))
+    return intervals.calibrated(intervals.Errors.read(written))
 
 
 def _provenance(paths: list[Path], table: rows.Table, seen: list[rows.Observation]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.speed import fit, judge, rows
+from benchmarks.speed import fit, intervals, judge, rows
 from benchmarks.speed.columns import columns
 from benchmarks.speed_accuracy import report
 from msgspec import structs
@@ -135,40 +135,48 @@ def test_an_error_is_of_speeds_and_a_cell_is_its_median() -> None:
     assert cell.covered == 0.5
 
 
-def errors_of(size: np.ndarray, cell: np.ndarray, source: np.ndarray, own: np.ndarray | None = None) -> judge.Errors:
-    every = np.ones(len(size), bool)
-    return judge.Errors(
+def errors_of(size: np.ndarray, cell: np.ndarray, source: np.ndarray) -> intervals.Errors:
+    return intervals.Errors(
         slices=("decode single, model, llama.cpp",),
         place=np.zeros(len(size), int),
         size=size,
         cell=cell,
         computer=source,
         source=source,
-        newer=every,
-        own=every if own is None else own,
     )
 
 
+def factors(errors: intervals.Errors) -> dict[str, float]:
+    return {name: np.log(found["factor"]) for name, found in intervals.calibrated(errors).items()}
+
+
 def test_the_factor_covers_four_of_five() -> None:
-    value, cells = judge.factor(errors_of(np.linspace(0.01, 1.0, 100), np.arange(100), np.arange(100)))
-    assert cells == 100
-    assert np.log(value) == pytest.approx(0.81)
+    sizes = np.linspace(0.01, 1.0, 100)
+    found = intervals.calibrated(errors_of(sizes, np.arange(100), np.arange(100)))["decode single, model, llama.cpp"]
+    assert found["n"] == 100
+    assert 0.79 < (sizes <= np.log(found["factor"])).mean() < 0.83
+    assert 0.78 < found["coverage"] < 0.83
 
 
 def test_a_crowded_cell_counts_once() -> None:
-    errors = np.concatenate([np.full(90, 0.9), np.linspace(0.01, 0.1, 10)])
+    errors = np.concatenate([np.full(90, 0.9), np.linspace(0.05, 0.1, 10)])
     cells = np.concatenate([np.zeros(90, int), np.arange(1, 11)])
-    assert np.log(judge.factor(errors_of(errors, cells, cells))[0]) < 0.2
+    assert factors(errors_of(errors, cells, cells))["decode single, model"] < 0.2
 
 
-def test_few_sources_borrow_of_those_above_and_many_do_not() -> None:
-    wide, narrow = np.linspace(0.5, 1.0, 60), np.linspace(0.01, 0.1, 60)
-    for own, most in ((2, 1.0), (60, 0.12)):
-        sizes = np.concatenate([narrow[:own], wide])
-        places = np.arange(len(sizes))
-        value, cells = judge.factor(errors_of(sizes, places, places, places < own))
-        assert cells == own
-        assert (np.log(value) > 0.5) == (most == 1.0)
+@pytest.mark.parametrize(("own", "least", "most"), [(1, 0.15, 0.5), (60, 0.05, 0.1)])
+def test_few_sources_borrow_of_those_above_and_many_do_not(own: int, least: float, most: float) -> None:
+    sizes = np.concatenate([np.full(own, 0.05), np.full(60, 0.7)])
+    places = np.arange(len(sizes))
+    names = ("prefill, model, mlx", "prefill, model, llama.cpp")
+    found = factors(replace(errors_of(sizes, places, places), slices=names, place=(places >= own).astype(int)))
+    assert least < found["prefill, model, mlx"] < most
+    assert found["prefill, model, llama.cpp"] > 0.6
+
+
+def test_an_engine_that_nobody_measured_has_the_factor_of_all() -> None:
+    found = intervals.calibrated(errors_of(np.full(20, 0.2), np.arange(20), np.arange(20)))
+    assert set(found) == {f"decode single, {k}{e}" for k in intervals.CLASSES for e in ("", ", llama.cpp")}
 
 
 def test_some_columns_are_the_columns_of_some() -> None:
@@ -224,37 +232,51 @@ def test_a_served_conversation_holds_its_prompt() -> None:
 def test_each_source_counts_once_for_the_next() -> None:
     errors = np.concatenate([np.full(95, 0.1), np.linspace(0.5, 0.9, 5)])
     groups = np.concatenate([np.zeros(95, int), np.arange(1, 6)])
-    assert np.log(judge.factor(errors_of(errors, np.arange(100), groups))[0]) == pytest.approx(
-        0.9
-    )  # 0.8 x 7 / 6 of six
+    found = errors_of(errors, np.arange(100), groups)
+    assert np.bincount(groups, intervals.votes(found)) == pytest.approx(np.ones(6))
+    assert factors(found)["decode single, model"] > 0.5
+
+
+def test_the_level_is_that_of_the_next_source() -> None:
+    """0.8 x 6 / 5 of five sources is the fifth; of many the quantile itself."""
+    five, many = np.arange(5), np.arange(1000)
+    assert intervals.quantile(five.astype(float), np.ones(5), five) == 4
+    assert intervals.quantile(many.astype(float), np.ones(1000), many) == 800
+
+
+def test_other_kinds_of_figure_weigh_as_a_few_sources() -> None:
+    places = np.arange(60)
+    errors = replace(
+        errors_of(np.full(60, 0.2), places, places),
+        slices=("prefill, model, mlx", "gain, model, mlx"),
+        place=(places >= 20).astype(int),
+    )
+    weight = intervals.borrowed(errors, intervals.votes(errors), "prefill")
+    assert weight[:20] == pytest.approx(1)
+    assert weight[20:].sum() == pytest.approx(intervals.BORROWED)
 
 
 def test_less_known_is_never_surer() -> None:
     few, wide = errors_of(np.full(20, 0.2), np.arange(20), np.arange(20)), np.arange(20) < 4
     names = ("prefill, model, mlx", "prefill, nothing, mlx")
-    found = judge.calibrated(replace(few, slices=names, place=wide.astype(int), size=np.where(wide, 0.1, 0.2)))
-    assert (
-        found["prefill, nothing"]["factor"] == found["prefill, model"]["factor"] == pytest.approx(np.exp(0.2), abs=1e-3)
-    )
+    found = intervals.calibrated(replace(few, slices=names, place=wide.astype(int), size=np.where(wide, 0.1, 0.2)))
+    assert found["prefill, nothing"]["factor"] == found["prefill, model"]["factor"]
     assert found["prefill, nothing"]["coverage"] is None  # of four cells
 
 
-def test_a_class_without_rows_has_the_factor_of_the_class_before() -> None:
-    """Over all kinds of figure: the class that knows most has UNSEEN where no row has it."""
-    rows_, names = np.arange(40), ("prefill, device, mlx", "prefill, nothing, mlx")
-    found = replace(errors_of(np.where(rows_ < 20, 0.1, 0.3), rows_, rows_), place=(rows_ >= 20).astype(int))
-    whole = judge._of_all_kinds(replace(found, slices=names))
-    assert whole == {"model": judge.UNSEEN, "device": pytest.approx(np.exp(0.1)), "nothing": pytest.approx(np.exp(0.3))}
-    whole = judge._of_all_kinds(replace(found, slices=("prefill, model, mlx", "prefill, device, mlx")))
-    assert whole["nothing"] == whole["device"] == pytest.approx(np.exp(0.3))
+def test_old_builds_have_intervals_of_their_own() -> None:
+    rows_, names = np.arange(40), ("prefill, model, llama.cpp", "prefill, model, llama.cpp, 2025")
+    errors = errors_of(np.where(rows_ < 20, 0.1, 0.6), rows_, rows_)
+    found = factors(replace(errors, slices=names, place=(rows_ >= 20).astype(int)))
+    assert found["prefill, model, llama.cpp, 2025"] > 2 * found["prefill, model, llama.cpp"]
 
 
 def test_what_is_written_of_errors_is_read_again() -> None:
     errors = errors_of(np.array([0.1, 0.123456789]), np.array([0, 1]), np.array([0, 0]))
-    again = judge.Errors.read(json.loads(json.dumps(errors.written())))
+    again = intervals.Errors.read(json.loads(json.dumps(errors.written())))
     assert again.slices == errors.slices
     assert again.size == pytest.approx(errors.size, rel=1e-6)
-    assert (again.newer == errors.newer).all()
+    assert (again.source == errors.source).all()
 
 
 def test_rows_of_one_conversation_read_its_state_once() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.speed import fit, judge
+from benchmarks.speed import fit, intervals
 
 from gyakusan.catalog.places import DATA
 from gyakusan.core.records import field_names
@@ -27,8 +27,8 @@ def shipped() -> dict[str, Any]:
 
 def test_the_intervals_of_the_project_follow_from_the_errors_beside_them() -> None:
     """The errors are of fits that left out each source; the run that wrote them is not repeated here."""
-    errors = judge.Errors.read(json.loads(gzip.decompress(tool.LEFT_OUT.read_bytes())))
-    assert judge.calibrated(errors) == shipped()["intervals"]
+    errors = intervals.Errors.read(json.loads(gzip.decompress(tool.LEFT_OUT.read_bytes())))
+    assert intervals.calibrated(errors) == shipped()["intervals"]
     about = shipped()["provenance"]
     assert len(errors.size) == about["observations"]
     assert len(set(errors.source)) == len(about["sources"])

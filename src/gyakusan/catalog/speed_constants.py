@@ -300,18 +300,18 @@ def interval_factor(
 ) -> tuple[float, Mapping[str, Any]]:
     """Return the factor f of the 80 % interval [figure / f, figure * f], and the slice that it comes from.
 
-    kind: decode, prefill, ttft or throughput. The narrowest slice with enough measurements counts.
+    kind: decode, prefill, ttft or throughput. The narrowest slice that there is counts.
     """
     data = fitted or load()
-    return _interval(kind, s.engine, users, evidence_for(s, data), data)
+    return _interval(kind, s, users, evidence_for(s, data), data)
 
 
 def interval_factors(kind: str, s: Situation, users: float, fitted: FittedConstants | None = None) -> Number:
     """Return the factor of the 80 % interval alone; an array (rows,) where the model is labels of rows."""
     data = fitted or load()
     known = s.device in data.seen["devices"]
-    other = _interval(kind, s.engine, users, "device" if known else "nothing", data)[0]
-    measured = _interval(kind, s.engine, users, "model" if known else "nothing", data)[0]
+    other = _interval(kind, s, users, "device" if known else "nothing", data)[0]
+    measured = _interval(kind, s, users, "model" if known else "nothing", data)[0]
     if isinstance(s.model, str):
         return measured if s.model in data.seen["models"] else other
     import numpy as np
@@ -328,19 +328,19 @@ def _models_seen(fitted: FittedConstants, names: tuple[str, ...]) -> Any:
 
 
 def _interval(
-    kind: str, engine: str, users: float, evidence: Evidence, fitted: FittedConstants
+    kind: str, s: Situation, users: float, evidence: Evidence, fitted: FittedConstants
 ) -> tuple[float, Mapping[str, Any]]:
-    for name in interval_slices(kind, engine, users, evidence):
+    for name in interval_slices(kind, s.engine, users, evidence, s.era):
         if name in fitted.intervals:
             return float(fitted.intervals[name]["factor"]), {"slice": name, **fitted.intervals[name]}
     return 3.0, {"slice": "none", "factor": 3.0, "coverage": None, "n": 0}
 
 
-def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tuple[str, ...]:
-    """Return the names of slices from the narrowest to the widest; where too few knew as much, those that knew less."""
-    what, classes = slice_of(kind, users), ("model", "device", "nothing")
-    less = classes[classes.index(seen) :]
-    return tuple(name for known in less for name in (f"{what}, {known}, {engine}", f"{what}, {known}"))
+def interval_slices(kind: str, engine: str, users: float, seen: Evidence, era: str = "") -> tuple[str, ...]:
+    """Return the names of slices from the narrowest to the widest: of an engine's old builds, of the engine, of all."""
+    what = f"{slice_of(kind, users)}, {seen}"
+    old = (f"{what}, {engine}, {era}",) if era else ()
+    return (*old, f"{what}, {engine}", what)
 
 
 def slice_of(kind: str, users: float) -> str:

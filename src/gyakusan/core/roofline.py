@@ -49,7 +49,7 @@ class DeviceRates(Struct, frozen=True):
     half: peak rate of 16-bit attention [FLOP/s]
     parallel: devices that share every layer (tensor parallel)
     nvlink: 1 if GPUs are connected by NVLink, else 0
-    between: bandwidth from one device to another, one way [B/s]
+    between: bandwidth from one device to another, one way; inf = there is no other [B/s]
     small_batch_kernels: 1 if the engine uses separate kernels below 8 rows (llama.cpp), else 0
     stages: devices that hold some layers each and work at several chunks of a prompt at once (llama.cpp's layer split)
     """
@@ -60,7 +60,7 @@ class DeviceRates(Struct, frozen=True):
     half: Number
     parallel: Number = 1
     nvlink: Number = 0
-    between: Number = 15.75e9
+    between: Number = float("inf")
     small_batch_kernels: Number = 0
     stages: Number = 1
 
@@ -127,7 +127,7 @@ class SpeedConstants(Struct, frozen=True):
     chunk: Number = 0.28e-3
     scan: Number = 1.0
     start: Number = 9e-3
-    queue: Number = 0.9
+    queue: Number = 0.0
     busy: Number = 1.0
     blend: Number = 0.35
     together: Number = 0.0

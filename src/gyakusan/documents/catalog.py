@@ -51,6 +51,7 @@ class ChipJson(Struct, frozen=True):
     link: how several of them are joined
     source: of the figures
     checked: ISO 8601
+    bus: generation and lanes of its PCIe, "" = not known or none
     bf16: of BF16 [FLOP/s]
     """
 
@@ -66,6 +67,7 @@ class ChipJson(Struct, frozen=True):
     link: str
     source: str
     checked: str
+    bus: str
     bf16: float
 
 
