@@ -16,14 +16,13 @@ from gyakusan.message import say
 from gyakusan.planning.predict.assessment import assess
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.select.compared_device import device_facts, price_as_named
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.show.amounts import amount_words
 from gyakusan.text import tell
 
 GUIDE = "Qiita guide to local LLMs"
 """How the source of a price begins that was taken from the guide itself."""
-WRITTEN = "2025-12"
-"""The guide's prices are of this month; only later ones tell what changed."""
 LADDER = ("llama3.1-8b", "qwen2.5-14b", "gemma3-27b", "qwen2.5-32b", "llama3.3-70b")
 """A well-known dense model of each size that the guide speaks of: 8b, 14b, 27b, 32b, 70b."""
 NEWER = ("gpt-oss-20b", "gemma4-26b-a4b", "qwen3.6-35b-a3b")
@@ -97,7 +96,9 @@ def _claims(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
 
 def _hardware(language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
     """What each machine has, what of it is usable, and what it cost then and was last seen for."""
-    head = ("device", "memory (GiB)", "usable (GiB)", "bandwidth (GB/s)", "price in the guide", "seen since")
+    head = (
+        "device", "memory (GiB)", "usable (GiB)", "bandwidth (GB/s)", "price in the guide", "the same now", "whole computer now",
+    )  # fmt: skip
     rows = [
         (
             machine.name,
@@ -105,7 +106,7 @@ def _hardware(language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
             _gib(machine.gpus[0].usable),
             f"{(machine.gpus[0].bandwidth or 0) / 1e9:,.0f}",
             _price([p for p in prices if p.source.startswith(GUIDE)], language),
-            _price([p for p in prices if p.date > WRITTEN and not p.source.startswith(GUIDE)], language),
+            *_now(machine, language),
         )
         for machine, prices in map(_machine, sum(HARDWARE, ()))
     ]
@@ -131,6 +132,16 @@ def _price(prices: Sequence[Price], language: str) -> str:
     shown = " - ".join(f"{a:,.0f}" for a in dict.fromkeys((amounts[0], amounts[-1])))
     amount = amount_words(shown, yen[0].currency)
     return tell(say("{price} ({date})", price=amount, date=max(p.date for p in yen)), language)
+
+
+def _now(machine: Machine, language: str) -> tuple[str, str]:
+    """What plans pay today for what the name says, with its month, and for a whole computer with it."""
+    alone, whole = price_as_named(machine), device_facts(machine).price
+    same = "-"
+    if alone is not None:
+        amount = amount_words(f"{alone[0]:,.0f}", "JPY")
+        same = tell(say("{price} ({date})", price=amount, date=alone[1]), language)
+    return same, "-" if whole is None else tell(amount_words(f"{whole:,.0f}", "JPY"), language)
 
 
 def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:

@@ -19,7 +19,7 @@ def cells(rest: str, language: str = "en") -> list[list[str]]:
 def test_the_hardware_has_the_guides_prices() -> None:
     rows = {row[0]: row for row in cells("hardware")}
     assert len(rows) == 1 + sum(map(len, docs_guide.HARDWARE))
-    assert rows["NVIDIA GeForce RTX 5090"][4:] == ["450,000 yen (2025-12)", "550,000 yen (2026)"]
+    assert rows["NVIDIA GeForce RTX 5090"][4:] == ["450,000 yen (2025-12)", "900,000 yen (2026-08)", "750,000 yen"]
     assert rows["NVIDIA DGX Spark"][4] == "550,000 yen (2025-12)"
     assert rows["RTX 5090 gaming laptop PC"][4] == "550,000 yen (2025-12)"
     for row in list(rows.values())[1:]:

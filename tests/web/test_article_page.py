@@ -61,7 +61,10 @@ LITERAL = {
     },
     "{total} GiB on the card, so that it fits 24 GB.": {"24"},
     "With 512 GB, yes. With 256 GB it was near the limit at its launch, before tax, not far above it.": {"512", "256"},
-    "27b fits 24 GB for two people with 32,768 tokens each, and answers each with {n} tokens/s.": {"24", "32,768"},
+    "gemma3-27b fits 24 GB for two people with 32,768 tokens each, and answers each with {n} tokens/s.": {
+        "24",
+        "32,768",
+    },
     "Two RTX 3090 hold llama3.3-70b for two people with 8,192 tokens each.": {"8,192"},
 }
 """Our sentences with figures that are not computed where they are said; the tests below compute each."""
@@ -134,3 +137,17 @@ def test_a_table_does_not_mix_units_without_saying_both() -> None:
         context, users = int(told[0].replace(",", "")), int(told[1])
         size = asked("gpt-oss-20b", context, users, BIG_CARD).of("kv_cache")
         assert told[-2:] == [f"{size / 1e9:.2f}", f"{size / GIB:.2f}"]
+
+
+def test_prices_compare_like_with_like_and_speeds_name_their_model() -> None:
+    """The article's 450,000 yen for a card stood beside a whole PC; "123 tokens/s" named no model, and a chart below said 213."""
+    by_name = {c.name: c.find() for c in CLAIMS if c.name in ("money", "fastest", "accuracy", "only-14b")}
+    (table,) = by_name["money"].tables
+    rows = {str(row[0].words): [str(cell.words) for cell in row[1:]] for row in table.rows}  # type: ignore[union-attr]
+    then, same, whole = rows["RTX 5090"]
+    assert then == "450,000"
+    assert same != whole
+    assert rows["GMKtec EVO-X2 128GB"][1] == rows["GMKtec EVO-X2 128GB"][2]  # a whole computer is the same thing
+    for name in ("fastest", "accuracy", "only-14b"):
+        told = " ".join(tell(words, "en") for words in by_name[name].words)
+        assert re.search(r"qwen2\.5-14b|llama3\.3-70b|gemma3-27b", told)

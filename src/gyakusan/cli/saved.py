@@ -21,7 +21,7 @@ from gyakusan.doors import files
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
-from gyakusan.text import tell
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from gyakusan.planning.select.plan import Plan
@@ -210,7 +210,7 @@ def check_alone(number: int) -> None:
     )  # fmt: skip
 
 
-def save(path: Path, answer: SavedAnswer, language: str = "en") -> None:
+def save(path: Path, answer: SavedAnswer, language: Language = "en") -> None:
     """Save an answer in a file, JSON if it is called so. Raises SourceError, BadSetting for a file of another kind."""
     place = Path(os.path.realpath(path))
     text = (
@@ -233,7 +233,7 @@ def _was_saved(path: Path) -> bool:
         return False
 
 
-def saved_text(answer: SavedAnswer, language: str = "en") -> str:
+def saved_text(answer: SavedAnswer, language: Language = "en") -> str:
     """Return a TOML file that `gyakusan plan FILE` and `gyakusan serve FILE --dry-run` read.
 
     language: of the line for people

@@ -165,9 +165,9 @@ def _main_step(result: BenchResult) -> StepResult | None:
 def _question(result: BenchResult) -> Iterator[Words]:
     if result.source != "gyakusan":
         yield say("measured by {tool}, {date}", tool=result.source, date=result.started[:10])
-    names = Listed(tuple(n for n in (result.model, result.server) if n) or (result.endpoint,))
+    names = _listed([n for n in (result.model, result.server) if n] or [result.endpoint])
     if result.planned:
-        yield say("{names}; planned: {planned}", names=names, planned=Listed(tuple(result.planned.split(", "))))
+        yield say("{names}; planned: {planned}", names=names, planned=_listed(result.planned.split(", ")))
     elif result.model or result.server:
         yield say("{names}", names=names)
     if not result.steps:
@@ -340,6 +340,10 @@ def _kept(result: BenchResult, measured: bool, again: Sequence[str]) -> Tree:
         until = (whole(f'gyakusan bench {shell_words(again or (result.endpoint,))} --until "ttft<1s"'),)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
+
+
+def _listed(names: Sequence[str]) -> Listed:
+    return Listed(tuple(Message("{name}", {"name": n}) for n in names))
 
 
 def _name(result: BenchResult) -> str:

@@ -8,7 +8,7 @@ from gyakusan import machines
 from gyakusan.catalog.devices import largest
 from gyakusan.planning.candidates.hardware import all_machines
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.compared_device import device_facts
+from gyakusan.planning.select.compared_device import device_facts, price_as_named
 
 SOLD = [o for o in all_machines(PlanRequest(count=1)) if o.price is not None]
 
@@ -30,3 +30,14 @@ def test_a_chip_has_the_price_of_the_cheapest_computer_with_it() -> None:
     price = device_facts(chip).price
     assert price is not None
     assert price <= min(p for p in prices if p is not None)
+
+
+def test_a_card_alone_is_not_a_whole_computer() -> None:
+    """The guide gave 550,000 yen as the later price of a card for which plans pay 900,000."""
+    card, computer = machines.parse("RTX 5090"), machines.parse("GMKtec EVO-X2 128GB")
+    alone, whole = price_as_named(card), price_as_named(computer)
+    assert alone is not None
+    assert whole is not None
+    assert alone[0] != device_facts(card).price
+    assert whole[0] == device_facts(computer).price
+    assert price_as_named(machines.parse("RTX 5060 Laptop")) is None

@@ -10,6 +10,7 @@ from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.power import wall_watts
 from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.why_not_device import has_device
 
@@ -69,6 +70,21 @@ def device_facts(machine: Machine, currency: str = "JPY") -> DeviceFacts:
         if prices:
             return DeviceFacts(min(prices), used, wall_watts(machine))
     return DeviceFacts(None, False, wall_watts(machine))
+
+
+def price_as_named(machine: Machine) -> tuple[float, str] | None:
+    """Return what plans pay in Japan for what the name says, and of which month: for a card the card alone [JPY].
+
+    Second-hand offers do not count. None if nothing is known.
+    """
+    request = PlanRequest(base_computer_price=Money(0, "JPY"), currency="JPY")
+    found = [
+        (sum(item.paid for item in items), min(item.month for item in items))
+        for o in market.all_machines(request)
+        if o.count == 1 and o.price is not None and _is_sold_as(machine, o)
+        and (items := [item for item in o.items if item.what in ("card", "computer", "laptop")])
+    ]  # fmt: skip
+    return min(found, default=None)
 
 
 def _is_sold_as(machine: Machine, option: HardwareOption) -> bool:

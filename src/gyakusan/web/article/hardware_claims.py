@@ -9,7 +9,7 @@ from gyakusan.catalog.rates import rate
 from gyakusan.core.machine import Machine
 from gyakusan.engines import registry
 from gyakusan.message import say
-from gyakusan.planning.select.compared_device import device_facts
+from gyakusan.planning.select.compared_device import device_facts, price_as_named
 from gyakusan.show.compare import Compared
 from gyakusan.show.report import Picture, compare_report
 from gyakusan.show.tree import Column, Table, Text
@@ -38,13 +38,18 @@ def money() -> Found:
     """Return what the machines cost then, and what plans pay for them now."""
     rows = []
     for name, then in PAID:
-        facts = device_facts(_machine(name))
-        rows.append((name, f"{then:,}", "?" if facts.price is None else f"{facts.price:,.0f}"))
+        now, whole = price_as_named(_machine(name)), device_facts(_machine(name)).price
+        alone = "?" if now is None else f"{now[0]:,.0f}"
+        rows.append((name, f"{then:,}", alone, "?" if whole is None else f"{whole:,.0f}"))
     words = (
-        say("Plans count a card with a computer around it, and memory has become dearer since."),
+        say(
+            "The article's price of the RTX 5090 is of the card alone; with a PC around it it costs what the last column says."
+        ),
         say("Prices with shop and date stand in the catalogue."),
     )
-    table = named(tuple(rows), say("machine"), say("article (JPY)"), say("plans pay (JPY)"))
+    table = named(
+        tuple(rows), say("machine"), say("article (JPY)"), say("the same now (JPY)"), say("whole computer (JPY)")
+    )
     known = [device_facts(_machine(name)).price for name, _ in PAID]
     return Found(words, any(p is not None and p <= 1_000_000 for p in known), (table,))
 
@@ -91,8 +96,8 @@ def fastest() -> Found:
     first = max(by_device, key=by_device.__getitem__)
     rest = [v for d, v in by_device.items() if d not in _cards(by_device)]
     words = say(
-        "{device} answers with {n} tokens/s. All of these are faster than people read; people and prompts decide.",
-        device=first, n=figure(by_device[first]),
+        "{device} answers with {n} tokens/s of {model}. All of these are faster than people read; people and prompts decide.",
+        device=first, n=figure(by_device[first]), model=SIZED[1],
     )  # fmt: skip
     pictures = compare_report(found.rows, ()).pictures
     return Found((words,), first in _cards(by_device) and by_device[first] > 2 * max(rest), (KEY,), pictures)
@@ -111,7 +116,7 @@ def only_14b() -> Found:
     found = asked("gemma3-27b", 32768, 2, CARD)
     pace = found.speed
     words = say(
-        "27b fits 24 GB for two people with 32,768 tokens each, and answers each with {n} tokens/s.",
+        "gemma3-27b fits 24 GB for two people with 32,768 tokens each, and answers each with {n} tokens/s.",
         n="?" if pace is None else figure(pace.decode_each.value),
     )  # fmt: skip
     return Found((words,), bool(found.fits))
@@ -124,12 +129,15 @@ def accuracy_first() -> Found:
     mixed = [_pace(r) for r in found.rows if r.model != SLOW]
     words = (
         say(
-            "A dense 70b fits, and answers with {low} to {high} tokens/s.",
+            "{model}, a dense 70b, fits and answers with {low} to {high} tokens/s.",
+            model=SLOW,
             low=figure(min(dense)),
             high=figure(max(dense)),
         ),
         say(
-            "Larger mixtures of experts answer with {n} or more on the same machines, and better.", n=figure(min(mixed))
+            "Larger mixtures of experts ({models}) answer with {n} or more on the same machines, and better.",
+            n=figure(min(mixed)),
+            models=", ".join(MIXED),
         ),
     )
     scores = {r.model: r.judged.overall for r in found.rows}
