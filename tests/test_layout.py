@@ -28,6 +28,7 @@ APART = {
     "serving/test_real_servers.py": "one real model under other real servers, where they are installed",
     "serving/test_real_router.py": "two real models behind a real router, where one is installed",
     "tools/test_container.py": "of the Containerfile, step by step",
+    "tools/test_screen_labels.py": "of the labels that pages explain",
     "tools/test_makefile.py": "of what the Makefile says",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
