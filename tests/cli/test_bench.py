@@ -351,10 +351,7 @@ def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert main(["bench", "show", "1", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert (
-        "Every answer of 1 person, 2 people ended after the time of that load: what all got together is not known."
-        in out
-    )
+    assert "Every answer of 1 person, 2 people ended after its time: what all got is not known." in out
     assert " 0.0 " not in out
     assert "but no answer ended in the time of the load" in out
     kept = Store().read(1)

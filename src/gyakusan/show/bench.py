@@ -165,9 +165,10 @@ def _main_step(result: BenchResult) -> StepResult | None:
 def _question(result: BenchResult) -> Iterator[Words]:
     if result.source != "gyakusan":
         yield say("measured by {tool}, {date}", tool=result.source, date=result.started[:10])
-    names = _listed([n for n in (result.model, result.server) if n] or [result.endpoint])
+    told = [n for n in (result.model, result.server) if n] or [result.endpoint], result.planned.split(", ")
+    names, planned = (Listed(tuple(Message("{name}", {"name": n}) for n in part)) for part in told)
     if result.planned:
-        yield say("{names}; planned: {planned}", names=names, planned=_listed(result.planned.split(", ")))
+        yield say("{names}; planned: {planned}", names=names, planned=planned)
     elif result.model or result.server:
         yield say("{names}", names=names)
     if not result.steps:
@@ -289,8 +290,7 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     ours = result.source == "gyakusan"
     if late := [s for s in result.steps if result.is_late(s)]:
         yield say(
-            "Every answer of {loads} ended after the time of that load: what all got together is not known. Measure longer: "
-            "gyakusan bench --seconds {longer}.",
+            "Every answer of {loads} ended after its time: what all got is not known. Longer: gyakusan bench --seconds {longer}.",
             loads=Listed(tuple(_load_words(s) for s in late)), longer=ramp.longer_seconds(late),
         )  # fmt: skip
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
@@ -340,10 +340,6 @@ def _kept(result: BenchResult, measured: bool, again: Sequence[str]) -> Tree:
         until = (whole(f'gyakusan bench {shell_words(again or (result.endpoint,))} --until "ttft<1s"'),)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
-
-
-def _listed(names: Sequence[str]) -> Listed:
-    return Listed(tuple(Message("{name}", {"name": n}) for n in names))
 
 
 def _name(result: BenchResult) -> str:
