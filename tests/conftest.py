@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-SPOKEN = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "GYAKUSAN_LANG")
+SPOKEN = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "LC_MONETARY", "GYAKUSAN_LANG")
 DRAWN = (
     "COLUMNS",
     "LINES",
@@ -24,7 +24,8 @@ DRAWN = (
 # Before any test module is imported, and inherited by every process that a test starts.
 for name in (*SPOKEN, *DRAWN):
     os.environ.pop(name, None)
-os.environ["LC_ALL"] = "C.UTF-8"
+os.environ["LANG"] = "C.UTF-8"
+os.environ["LC_MONETARY"] = "ja_JP.UTF-8"  # prices of tests are in yen, in English, too
 os.environ["GYAKUSAN_DEFAULTS"] = "off"  # nor do the developer's own defaults
 os.environ["GYAKUSAN_LEARNED"] = "off"  # what the developer's own computer measured changes no answer of a test
 # What the shell, nohup or a CI left ignored or blocked, every process that a test starts would ignore, too: no test of

@@ -21,7 +21,7 @@ CARD = ("--device", "RTX 4090", "--context", "8k")
 def test_a_file_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "qwen3-8b", "--to", "compose", "--no-key", *CARD]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("# gyakusan export qwen3-8b --to compose\n")
+    assert text.startswith("# gyakusan export: compose of qwen3-8b\n"), "no command: the name alone makes another file"
     assert "127.0.0.1:8080:8080" in text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -316,3 +317,22 @@ def test_a_machine_of_unknown_power_keeps_its_price(capsys: pytest.CaptureFixtur
     text = said(capsys, *asked, "--lang", "en")
     assert "600,000 yen to buy. Its power is not known, so neither is the cost of a month." in text
     assert "price is not known" not in text
+
+
+@pytest.mark.parametrize(("place", "unit"), [("en_US.UTF-8", "USD"), ("en_GB.UTF-8", "USD"), ("ja_JP.UTF-8", "yen")])
+def test_commands_answer_in_one_currency(
+    place: str, unit: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fleets were in yen where plans were in dollars."""
+    monkeypatch.setenv("LC_MONETARY", place)
+    monkeypatch.delenv("LC_ALL", raising=False)
+    for words in (
+        ("fleet", "--device", "RTX 4090", "--users", "20", "--model", "qwen3-8b"),
+        ("upgrade", "--device", "RTX 3060 12GB", "--model", "qwen3-8b"),
+        ("compare", "RTX 4090", "RTX 5090", "--model", "qwen3-8b"),
+    ):
+        main([*words, "--lang", "en"])
+        told = capsys.readouterr().out
+        other = ({"USD", "yen"} - {unit}).pop()
+        assert unit in told, (words, told)
+        assert f" {other}" not in re.sub(r"1 USD\s+=\s+[\d.]+ yen|[\d.]+\s+yen, power", "", told), (words, told)

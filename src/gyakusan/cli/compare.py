@@ -15,6 +15,7 @@ from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
+from gyakusan.text import Language
 
 if TYPE_CHECKING:
     from gyakusan.planning.request.request import PlanRequest
@@ -32,7 +33,7 @@ def compare(
     ] = (),
     quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
     currency: Annotated[
-        str | None, Parameter(help=_("Currency of the answer: JPY, USD, EUR or CHF (default: your country's)."))
+        str | None, Parameter(help=_("Currency of the answer: JPY, USD, EUR or CHF (default: by country or language)."))
     ] = None,
     people: People = People(),
     server: Server = Server(),
@@ -43,7 +44,7 @@ def compare(
     from gyakusan.catalog.devices import largest
 
     devices = tuple(largest(d) for d in devices)
-    told = _amounts(currency)
+    told = _amounts(currency, output.language)
     if plan and bool(devices) == bool(model):
         with computing():
             return _plans(plan, devices, model, quant, people, server, told, files, output)
@@ -88,12 +89,12 @@ def _devices(
     return 0 if any(r.ledger.fits for r in rows) else 1
 
 
-def _amounts(currency: str | None) -> Amounts:
-    """Return how prices are said: in a currency, in that of the asker's country, else in yen. Raises BadQuantity."""
-    from gyakusan.planning.request.money import currency_of_locale, exchange_rates, parse_currency
+def _amounts(currency: str | None, language: Language) -> Amounts:
+    """Return how prices are said: in a currency, else in that of the asker's country or language. Raises BadQuantity."""
+    from gyakusan.planning.request.money import currency_of_reader, exchange_rates, parse_currency
     from gyakusan.show.amounts import Amounts
 
-    chosen = parse_currency(currency) if currency is not None else currency_of_locale(os.environ) or "JPY"
+    chosen = parse_currency(currency) if currency is not None else currency_of_reader(os.environ, language)
     return Amounts(chosen, exchange_rates({}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,6 +116,7 @@ def fleet(
     from gyakusan.cli import saved
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
+    from gyakusan.planning.request.money import currency_of_reader
 
     given: dict[str, Any] = {}
     for part in (needs, where, size, costs, limits, wishes):
@@ -124,6 +126,8 @@ def fleet(
     number = view.number
     if number is not None and not values:  # as plan does: the number means the fleets of the last question
         values = saved.last_fleet()
+    if not {"currency", "budget", "price"} & values.keys():
+        values["currency"] = currency_of_reader(os.environ, output.language)
     files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
     with computing():
         found = answer(parse_fleet_request(values))

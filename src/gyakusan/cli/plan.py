@@ -19,7 +19,7 @@ from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import say
 from gyakusan.python.files import question_of, text_of
-from gyakusan.text import tell
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from gyakusan.cli.saved import SavedAnswer
@@ -72,7 +72,10 @@ class Limits:
         Parameter(help=_("'own' for cards into a PC you own, or the price of the computer around them.")),
     ] = None
     currency: Annotated[
-        str | None, Parameter(help=_("Currency of the answer: JPY, USD, EUR or CHF (default: the budget's)."))
+        str | None,
+        Parameter(
+            help=_("Currency of the answer: JPY, USD, EUR or CHF (default: the budget's, else by country or language).")
+        ),
     ] = None
     rates: Annotated[str | None, Parameter(help=_("Yen for one unit of a currency, e.g. USD=155,EUR=180."))] = None
     power: Annotated[str | None, Parameter(help=_("Most power of the devices in watts."))] = None
@@ -141,9 +144,11 @@ def plan(
     files.check_alone(text_form(views, use))
     if spread != Spread():
         with computing():
-            return over_nodes(said(file, needs, where, limits, wishes), spread, views, use, files, output)
+            return over_nodes(
+                said(file, needs, where, limits, wishes, language=output.language), spread, views, use, files, output
+            )
     with computing():
-        values, saved = _question(file, use, (needs, where, limits, wishes))
+        values, saved = _question(file, use, (needs, where, limits, wishes), output.language)
         values |= {} if buy is None else {"buy": buy}
         use = use if saved is None else replace(use, lan=use.lan or saved.lan)
         return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)
@@ -152,14 +157,16 @@ def plan(
 Options = tuple[Needs, Where, Limits, Wishes]
 
 
-def _question(file: Path | None, use: Use, options: Options) -> tuple[dict[str, Any], SavedAnswer | None]:
+def _question(
+    file: Path | None, use: Use, options: Options, language: Language
+) -> tuple[dict[str, Any], SavedAnswer | None]:
     """Return the question, and the saved answer that it comes from: a number alone is about the last answer."""
     from gyakusan.cli import saved
 
     if use.number is not None and file is None and options == (Needs(), Where(), Limits(), Wishes()):
         found = saved.last()
         return dict(found.values), found
-    values = said(file, *options)
+    values = said(file, *options, language=language)
     if use.lan and not values.get("engines"):
         from gyakusan.engines.registry import engine, usual_engines
 
@@ -290,16 +297,23 @@ def _colocation_report(screen: Tree) -> Report:
 
 
 def said(
-    file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes, command: str = "plan"
+    file: Path | None,
+    needs: Needs,
+    where: Where,
+    limits: Limits,
+    wishes: Wishes,
+    command: str = "plan",
+    *,
+    language: Language,
 ) -> dict[str, Any]:
-    """What the file says, and what the options say over it. command: that asks."""
-    from gyakusan.planning.request.money import currency_of_locale
+    """What the file says, and what the options say over it. command: that asks; language: of the output."""
+    from gyakusan.planning.request.money import currency_of_reader
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     found = {} if file is None else question_of(file, command)
     values = {**found, **{k: v for k, v in given.items() if v is not None}}
-    if "currency" not in values and "budget" not in values and (local := currency_of_locale(os.environ)):
-        values["currency"] = local
+    if "currency" not in values and "budget" not in values:
+        values["currency"] = currency_of_reader(os.environ, language)
     return values

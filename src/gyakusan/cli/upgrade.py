@@ -36,7 +36,7 @@ def upgrade(
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
     with computing():
-        given = said(file, needs, where, limits, wishes, "upgrade")
+        given = said(file, needs, where, limits, wishes, "upgrade", language=output.language)
         found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
     if output.json:
         from gyakusan.documents import upgrade as documents

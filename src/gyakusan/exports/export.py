@@ -49,7 +49,10 @@ TAKEN: Mapping[str, frozenset[str]] = {
 }
 """Name of a kind -> the settings that it takes; another one is refused, not left out."""
 FIRST = "# gyakusan export"
-"""How the first line of every file begins: by it a file of ours is known, which another one may replace."""
+"""How the first line of every file begins: by it a file of ours is known, which another one may replace.
+
+It is no command: a plan's question is more than a model's name, and the name alone makes another file.
+"""
 SEVERAL = frozenset({"caddy"})
 """Kinds that hold several servers."""
 
@@ -77,7 +80,7 @@ def export(
     head = (*reach_notes(deployments, kind, settings), *head)
     names = " ".join(service_name(d.name) for d in deployments)
     return "".join(
-        (f"{FIRST} {names} --to {kind}\n", *(f"# {line}\n" for told in head for line in tell(told).split("\n")), body)
+        (f"{FIRST}: {kind} of {names}\n", *(f"# {line}\n" for told in head for line in tell(told).split("\n")), body)
     )
 
 

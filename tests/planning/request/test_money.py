@@ -8,6 +8,7 @@ from gyakusan.errors import BadQuantity
 from gyakusan.planning.request.money import (
     Money,
     currency_of_locale,
+    currency_of_reader,
     exchange_rates,
     parse_currency,
     parse_money,
@@ -120,6 +121,8 @@ def test_an_amount_is_written_as_people_write_it(money: Money, english: str, jap
 )
 def test_the_currency_of_a_country(environment: dict[str, str], currency: str) -> None:
     assert currency_of_locale(environment) == currency
+    for language, usual in (("en", "USD"), ("ja", "JPY")):
+        assert currency_of_reader(environment, language) == (currency or usual)
 
 
 def test_the_newest_rates_are_those_of_the_last_month() -> None:

@@ -137,6 +137,14 @@ def currency_of_locale(environment: Mapping[str, str]) -> str:
     return {"JP": "JPY", "US": "USD", "CH": "CHF"}.get(country[1], "EUR" if country[1] in _EURO else "")
 
 
+def currency_of_reader(environment: Mapping[str, str], language: str) -> str:
+    """Return the currency of who names none: of the country of the locale where we know it, else of the language.
+
+    language: of the output; Japanese is read in Japan, and most prices in English are in dollars
+    """
+    return currency_of_locale(environment) or ("JPY" if language == "ja" else "USD")
+
+
 def exchange_rates(given: Mapping[str, float] | None = None) -> ExchangeRates:
     """Return the newest rates of the catalogue; a currency without a rate to yen goes through dollars.
 
