@@ -20,6 +20,7 @@ from gyakusan.show import terminal
 from gyakusan.show.plan_details import SHOWN_COST, details, install_fact, installing, quantization_cost
 from gyakusan.show.plan_words import as_text, sold_words
 from gyakusan.show.tree import FIXED
+from gyakusan.show.wording import short
 from gyakusan.text import tell
 
 BUY = (
@@ -228,3 +229,8 @@ def test_what_grows_with_use_is_said_with_the_room_for_it(capsys: pytest.Capture
     told = " ".join(capsys.readouterr().out.split())
     assert "prompt cache 8.0" in told
     assert "are free" in told, "Ollama has no option for it"
+
+
+def test_thousands_stand_apart() -> None:
+    """All users together had 4668 tokens/s."""
+    assert [short(n) for n in (4.23, 12.0, 999.4, 4668.0)] == ["4.2", "12", "999", "4,668"]

@@ -265,7 +265,7 @@ def test_what_is_installed_has_a_python_of_its_own(name: str) -> None:
     """`pip install '.[serve,nvidia]'` replaced packages of the system's Python."""
     lines = (ROOT / name).read_text().splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("pip install"))
-    assert lines[first - 1].startswith("python3 -m venv ~/gyakusan && . ~/gyakusan/bin/activate")
+    assert lines[first - 1].startswith("python3 -m venv ~/gyakusan-venv && . ~/gyakusan-venv/bin/activate")
 
 
 def test_the_contract_page_names_every_field() -> None:

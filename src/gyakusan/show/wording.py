@@ -23,8 +23,8 @@ SERIES = (" Workstation Edition", " Blackwell")
 
 
 def short(value: float) -> str:
-    """Return at least two digits: "12", "4.2"."""
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+    """Return at least two digits, thousands apart: "12", "4.2", "4,668"."""
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def figure(value: float) -> str:

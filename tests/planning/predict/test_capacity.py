@@ -54,3 +54,20 @@ def test_nothing_fits() -> None:
     asked = api.deployment("qwen2.5-72b", load=partial(api.usual_load, users=1, context=None), memory="8GiB")
     found = find_capacity(asked)
     assert (found.context, found.users) == (0, 0)
+
+
+def test_what_is_planned_is_never_more_than_what_fits_at_most() -> None:
+    """A plan that fits by its best figure alone was told: at most 0 tokens for each of 5 people, or 0 people."""
+    from gyakusan.api import machine_for
+    from gyakusan.planning.select.plan import catalogue_deployment
+
+    seen = 0
+    for kib in range(15_000, 15_700, 50):
+        machine = machine_for(None, f"{kib}MiB")
+        found = catalogue_deployment("gemma4-26b-a4b-qat", "UD-Q4_K_XL", "llama.cpp", machine, Load(5, 8192), "Q8_0")
+        if found is None or found.ledger.fit != "unsure" or not found.ledger.fits:
+            continue
+        seen += 1
+        limits = find_capacity(found)
+        assert (limits.context, limits.users) >= (8192, 5)
+    assert seen

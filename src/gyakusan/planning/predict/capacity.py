@@ -33,10 +33,14 @@ def find_capacity(deployment: Deployment, longest: int | None = None) -> Capacit
     """Return both limits of a deployment. Raises BadSetting.
 
     longest: context beyond which none is tried, None = the one that the model was trained for [tokens].
-    Memory never shrinks when context or users grow.
+    Memory never shrinks when context or users grow. What fits at its best figure only holds its own load at least.
     """
     context, trained = longest_context(deployment, longest)
-    return Capacity(context, most_users(deployment), trained)
+    users, load = most_users(deployment), deployment.load
+    if (context < load.context or users < load.users) and deployment.ledger.fits:
+        context = context if longest is not None else max(context, int(load.context))
+        users = max(users, int(load.users))
+    return Capacity(context, users, trained)
 
 
 def grown(deployment: Deployment, most: Collection[str]) -> Deployment:
