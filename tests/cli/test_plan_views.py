@@ -54,7 +54,7 @@ def test_details_of_an_answer_for_colleagues_are_for_colleagues(capsys: pytest.C
     """They said: add --lan."""
     assert asked(capsys, *ASK, "--lan")[0] == 0
     _, details, _ = asked(capsys, "plan", "--details", "1", "--lang", "en")
-    assert "add --lan" not in details
+    assert "for colleagues" not in details
     assert "0.0.0.0" in details
     assert asked(capsys, "plan", "--command", "1")[1] == asked(capsys, *ASK, "--lan", "--command", "1")[1]
     assert asked(capsys, *ASK)[0] == 0
@@ -357,7 +357,7 @@ def test_the_network_is_proposed_where_it_helps(
 ) -> None:
     """A plan for one person told how colleagues would reach it, too."""
     shown = asked(capsys, *ASK, *more, "--details", "1")[1]
-    assert ("add --lan" in shown) is told
+    assert ("for colleagues: gyakusan plan --command 1 --lan" in " ".join(shown.split())) is told
 
 
 def test_what_is_typed_next_keeps_what_was_asked_for() -> None:

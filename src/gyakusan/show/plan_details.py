@@ -81,7 +81,7 @@ def details(
     return (
         Verdict((head, _sentence(answer, plan))),
         Pause(),
-        Facts(tuple(_facts(answer, plan, limits, server))),
+        Facts(tuple(_facts(answer, plan, number, limits, server))),
         *caveat(plan.engine),
         Pause(),
         *(() if server is None else (Next(commands),)),
@@ -97,7 +97,7 @@ def _sentence(answer: Recommendation, plan: Plan) -> Message:
     return say("{machine}, {model} with {engine}: {price}.", machine=title, model=model, engine=engine, price=price)
 
 
-def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service | None) -> Iterator[Fact]:
+def _facts(answer: Recommendation, plan: Plan, number: int, limits: Capacity, server: Service | None) -> Iterator[Fact]:
     if plan.offer.price is not None:
         yield Fact(say("Price"), tuple(_price(answer, plan)))
     if plan.offer.power:
@@ -114,7 +114,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shell_words(line)) for line in server.command.then))
-        yield Fact(say("Network"), tuple(_networks(server, int(plan.ledger.load.users))))
+        yield Fact(say("Network"), tuple(_networks(server, int(plan.ledger.load.users), number)))
     if words := inspect_words(answer.request, plan):
         yield Fact(say("Check"), (Command(shell_words(words)),))
 
@@ -339,14 +339,14 @@ def _cache_costs(plan: Plan) -> tuple[Message, ...]:
     return deployment.rules.SMALLER_CACHE.costs(deployment.model, deployment.machine) if plan.small_cache else ()
 
 
-def _networks(server: Service, users: int) -> Iterator[Message]:
+def _networks(server: Service, users: int, number: int) -> Iterator[Message]:
     """Yield who reaches the command above, then the port of `gyakusan serve` where that is another one."""
-    yield _network(server, users)
+    yield _network(server, users, number)
     if server.port != FRONT_PORT:
         yield say("gyakusan serve listens on port {port} in its place (--port)", port=FRONT_PORT)
 
 
-def _network(server: Service, users: int) -> Message:
+def _network(server: Service, users: int, number: int) -> Message:
     if server.keyed:
         return say(
             "every address, port {port}; the first start makes the key, in {file}",
@@ -357,4 +357,8 @@ def _network(server: Service, users: int) -> Message:
         return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)
     if users == 1:  # there are no colleagues
         return say("this computer only, port {port}", port=server.port)
-    return say("this computer only, port {port}; for colleagues: add --lan (makes a key)", port=server.port)
+    return say(
+        "this computer only, port {port}; for colleagues: {command} (makes a key)",
+        port=server.port,
+        command=whole(f"gyakusan plan --command {number} --lan"),
+    )

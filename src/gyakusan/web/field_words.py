@@ -51,7 +51,7 @@ PAGE_TEXTS = {
         "The speed of its RAM is not known: add --bandwidth 80GB/s."
     ),
     "gyakusan serve listens on port {port} in its place (--port)": "gyakusan serve listens on port {port} in its place",
-    "this computer only, port {port}; for colleagues: add --lan (makes a key)": "this computer only, port {port}",
+    "this computer only, port {port}; for colleagues: {command} (makes a key)": "this computer only, port {port}",
     "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`.": NAMED_MODEL,
     "Give a name of the catalogue, or use gyakusan inspect.": NAMED_MODEL,
     "The names: gyakusan catalog list models": LISTED,
