@@ -77,14 +77,9 @@ def run(arguments: Sequence[str], language: str, width: str = WIDTH) -> str:
 
     out, err = io.StringIO(), io.StringIO()
     fixed = _environment(
-        COLUMNS=width,
-        NO_COLOR="1",
-        GYAKUSAN_LANG=language,
-        GYAKUSAN_LEARNED="off",
-        GYAKUSAN_DEFAULTS="off",
-        LC_ALL="",
-        LC_MONETARY="ja_JP.UTF-8",  # pages are in yen, in English, too
-    )
+        COLUMNS=width, NO_COLOR="1", GYAKUSAN_LANG=language, GYAKUSAN_LEARNED="off", GYAKUSAN_DEFAULTS="off",
+        LC_ALL="", LC_MONETARY="ja_JP.UTF-8",
+    )  # fmt: skip  # in yen, in English, too
     with fixed, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         main([*arguments, "--lang", language])
     return "\n".join(line.rstrip() for line in (out.getvalue() + err.getvalue()).splitlines()).strip("\n")
