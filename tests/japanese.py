@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_PROGRAMS = "gyakusan|pip|uv|conda|brew|winget|curl|git|make|ollama|docker|podman|systemctl|hf|sudo|kubectl|helm|llama-server|vllm|ray"
+_PROGRAMS = (
+    "gyakusan|pip|uv|conda|brew|winget|curl|git|make|ollama|docker|podman|systemctl|hf|sudo"
+    "|kubectl|helm|llama-server|vllm|ray"
+)
 _TYPED = re.compile(
     r"https?://\S+|(?:[\w.<>~-]*/)+[\w.<>~-]*|`[^`]*`|「[^」\n]*」|\"[^\"\n]*\"|'[^'\n]*'"
     rf"|--?[a-z][\w-]*(?:[ =][\w.,:=/]+)?|\b(?:{_PROGRAMS})(?: [\w.:@=+-]+)+"

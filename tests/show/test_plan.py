@@ -14,6 +14,7 @@ from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan import screen, verdict
+from gyakusan.show.plan_notes import notes
 from gyakusan.show.terminal import lines
 from gyakusan.show.tree import Table
 from gyakusan.show.wording import short
@@ -115,6 +116,28 @@ def test_a_small_budget_says_that_it_buys_a_card_alone(language: Language) -> No
     assert "a PC around it" not in text_of(verdict(recommend(parse_request(asked))))
     large = recommend(parse_request({"budget": "1000000JPY", "families": ("gemma3", "qwen3")}))
     assert "a PC around it" not in text_of(verdict(large))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_whoever_has_no_pc_is_told_of_the_best_complete_computer_within_the_budget(language: Language) -> None:
+    found = recommend(parse_request({"budget": "150000JPY"}))
+    first, second = found.plans[:2]
+    assert first.offer.own_computer
+    assert not second.offer.own_computer
+    told = text_of(verdict(found), language=language, width=300).replace("\n", " ")
+    assert {"en": "without one, plan 2: ", "ja": "PCがなければ構成2の"}[language] in told
+    assert second.offer.machine.name in told
+    assert "The budget pays" not in told
+
+
+def test_a_row_below_the_wanted_speed_says_so_in_the_least_room() -> None:
+    found = recommend(parse_request({"budget": "1000000JPY", "users": 5, "prefer": "quality"}))
+    wanted = found.request.workload.target_tps
+    slow = [n for n, p in enumerate(found.plans) if (shown_figures(p).answer or 0.0) < wanted]
+    assert slow
+    for most in (0, 1, 2):
+        told = notes(found, most)
+        assert all(any("wanted" in str(i) for i in told[n].items) for n in slow)
 
 
 def test_the_headline_says_that_a_price_is_second_hand_and_in_what_it_was_seen() -> None:

@@ -20,11 +20,11 @@ from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import recommend
-from gyakusan.planning.select.shown_plans import may_be_cheapest, shown_figures
+from gyakusan.planning.select.shown_plans import is_beaten, may_be_cheapest, shown_figures
 from gyakusan.show.plan_words import COUNTED_TEXTS, counted_item, labels
 from gyakusan.text import tell
 
-WORDS = {"faster answers": "answer", "more tokens/s": "speed", "more room": "spare"}
+WORDS = {"faster answers": "answer", "more room": "spare"}
 
 
 @settings(max_examples=12, deadline=None)
@@ -99,9 +99,8 @@ def renamed(plan: Plan) -> Plan:
 
 REASONS: dict[str, Callable[[Plan], Plan]] = {
     "cheaper": lambda p: priced(p, 1000.0),
-    "faster answers": lambda p: paced(p, 40.0, 1.0, 1.0),
-    "more tokens/s": lambda p: paced(p, 80.0, 1.0, 4.0),
-    "shorter wait": lambda p: paced(p, 40.0, 0.5, 2.0),
+    "faster answers": lambda p: paced(p, 40.0, 20.0, 1.0),
+    "shorter wait": lambda p: paced(p, 40.0, 10.0, 2.0),
     "more room": roomy,
     "another machine": elsewhere,
     "another model": renamed,
@@ -112,10 +111,20 @@ REASONS: dict[str, Callable[[Plan], Plan]] = {
 @pytest.mark.parametrize("reason", list(REASONS))
 def test_each_reason_beside_a_tie_is_what_differs(reason: str) -> None:
     found = recommend(parse_request({"device": "RTX 4090", "families": ("gemma3",)}), columns=small())
-    first = structs.replace(paced(priced(found.plans[0], 2000.0), 40.0, 1.0, 2.0), roles=("balanced",))
+    first = structs.replace(paced(priced(found.plans[0], 2000.0), 40.0, 20.0, 2.0), roles=("balanced",))
     second = structs.replace(REASONS[reason](first), roles=(), tied_with=1)
     told = [str(m) for m in labels(found.request, (first, second), 1)]
     assert told == ["quality near 1", reason]
+
+
+def test_more_tokens_of_thinking_and_a_wait_within_what_is_wanted_are_no_merits() -> None:
+    found = recommend(parse_request({"device": "RTX 4090", "families": ("gemma3",)}), columns=small())
+    first = paced(found.plans[0], 40.0, 1.0, 2.0)
+    for second in (paced(first, 80.0, 1.0, 4.5), paced(first, 40.0, 0.5, 2.5)):
+        assert is_beaten(second, first, found.request)
+        told = str(labels(found.request, (first, second), 1)[0])
+        assert "tokens/s" not in told
+        assert "wait" not in told
 
 
 def test_japanese_counts_cards_and_computers_with_their_own_words() -> None:

@@ -32,5 +32,9 @@ def test_it_says_which_score_is_called_quality(asked: dict[str, object], english
 def test_the_limits_of_speed_are_whole_phrases_with_their_units() -> None:
     assert "10 tokens/s of answer wanted, at least 2.5, first token within 1 min 40 s where possible" in str(line())
     told = tell(line(), "ja")
-    assert "回答は目標10、最低2.5トークン/秒、最初のトークンまで最長1分40秒(満たす構成を優先、既定)" in told
+    assert "回答は目標10トークン/秒(最低2.5、最初のトークン1分40秒以内を満たす構成を優先、既定)" in told
     assert "TTFT" not in told
+
+
+def test_ram_has_a_space_before_its_unit() -> None:
+    assert "64 GiB of RAM" in tell(load_question(parse_request({"device": "RTX 4090", "ram": "64GiB"})), "en")

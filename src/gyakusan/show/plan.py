@@ -22,6 +22,7 @@ from gyakusan.show.plan_words import (
     amounts,
     as_text,
     bought,
+    complete_rows,
     machine_title,
 )
 from gyakusan.show.request_line import question
@@ -124,12 +125,35 @@ def _card_alone(answer: Recommendation) -> Iterator[Message]:
     offer, request = answer.plans[0].offer, answer.request
     if not offer.own_computer or request.base_computer_price is not None:
         return
+    plans = answer.plans
+    suits = (n for n in complete_rows(request, plans) if plans[n].surely_fits and keeps_pace(request, plans[n]))
+    number = next(suits, None)
     around = [o for o in priced_machines(request) if o.machine.name == offer.machine.name and not o.own_computer]
-    if not around or around[0].price is None:
+    whole_price = around[0].price if around else None
+    if number is not None:
+        yield from _without_pc(answer, number, whole_price)
+        return
+    if whole_price is None:
         yield say("The budget pays no whole computer: this price is of the card alone, for a PC you own.")
         return
-    facts = {"whole": amounts(answer).words(around[0].price)}
+    facts = {"whole": amounts(answer).words(whole_price)}
     yield say("The budget pays the card alone, for a PC you own: with a PC around it it costs {whole}.", **facts)
+
+
+def _without_pc(answer: Recommendation, number: int, whole_price: float | None) -> Iterator[Message]:
+    """Yield what a card costs with a PC, and the best complete computer within the budget. number: its place in the plans."""
+    offer = answer.plans[number].offer
+    facts = {"n": number + 1, "machine": machine_title(offer), "price": amounts(answer).words(offer.price)}
+    if whole_price is None:
+        yield say(
+            "This price is of the card alone, for a PC you own; without one, plan {n}: {machine}, {price}.", **facts
+        )
+        return
+    facts["whole"] = amounts(answer).words(whole_price)
+    yield say(
+        "This price is of the card alone, for a PC you own ({whole} with one); without one, plan {n}: {machine}, {price}.",
+        **facts,
+    )
 
 
 def _too_slow(answer: Recommendation) -> Iterator[Message]:

@@ -67,7 +67,18 @@ def notes(answer: Recommendation, most: int = MANY) -> tuple[Note, ...]:
     """Return a note for each plan. most: things that are said of one plan, the weightiest first."""
     plans = answer.plans
     why = tuple(against_best(answer.request, plans))
-    return tuple(Note(_label(answer, n), (*(() if n else why), *_items(answer, p))[:most]) for n, p in enumerate(plans))
+    return tuple(Note(_label(answer, n), _weightiest(answer, p, () if n else why, most)) for n, p in enumerate(plans))
+
+
+def _weightiest(answer: Recommendation, plan: Plan, why: Sequence[Words], most: int) -> tuple[Words, ...]:
+    """Return what is said of one plan: what it must say however little room there is, then other things up to `most`.
+
+    A row below the wanted speed always says so; one with a smaller cache too, for without it `inspect` says that
+    it does not fit. why: said first of the others
+    """
+    cache = tuple(_files(plan, owned=answer.request.owned)) if plan.small_cache else ()
+    must = (*cache, *_missed_speed(answer.request, plan))
+    return (*must, *(*why, *_items(answer, plan))[: max(0, most - len(must))])
 
 
 def _label(answer: Recommendation, number: int) -> Message:
@@ -77,10 +88,9 @@ def _label(answer: Recommendation, number: int) -> Message:
 def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     """Yield what could make the row false, what costs money, then what is assumed."""
     owned = answer.request.owned
-    memory = tuple(_tight(plan))
-    files = tuple(_files(plan, owned=owned))
-    slow = tuple(_missed_speed(answer.request, plan))
-    yield from (*files, *memory, *slow) if plan.small_cache else (*memory, *slow, *files)
+    yield from _tight(plan)
+    if not plan.small_cache:
+        yield from _files(plan, owned=owned)
     if plan.artifact is None and plan.preparation:
         yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
@@ -117,10 +127,7 @@ def _missed_speed(request: PlanRequest, plan: Plan) -> Iterator[Words]:
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:
-    """Yield the files where the table may lack them, with a smaller cache: without it `inspect` says that they do not fit.
-
-    It comes before what may be cut.
-    """
+    """Yield the files where the table may lack them, with a smaller cache."""
     if plan.small_cache:
         if owned:
             yield say("KV cache in 8 bits")

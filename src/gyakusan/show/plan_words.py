@@ -12,7 +12,7 @@ from gyakusan.planning.candidates.prices import PriceItem, month_text, months_si
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.shown_plans import ShownFigures, cheaper_rows, leads_speed, shown_figures
+from gyakusan.planning.select.shown_plans import cheaper_rows, counted_wait, leads_speed, shown_figures
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.source_words import PRODUCT_TEXTS, product_words
 from gyakusan.show.tree import Words, whole
@@ -109,9 +109,17 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
     told = tuple(_role(request, plans, number, role) for role in plan.roles)
     if told:
         return told
+    if number == next(complete_rows(request, plans), None):
+        return (say("complete computer"),)
     if plan.tied_with:
-        return say("quality near {n}", n=plan.tied_with), _beside_tied(plan, plans[plan.tied_with - 1])
-    return (_against_first(shown_figures(plan), shown_figures(plans[0])),) if number else (say("the only plan"),)
+        return say("quality near {n}", n=plan.tied_with), _beside_tied(request, plan, plans[plan.tied_with - 1])
+    return (_against_first(request, plan, plans[0]),) if number else (say("the only plan"),)
+
+
+def complete_rows(request: PlanRequest, plans: Sequence[Plan]) -> Iterator[int]:
+    """Yield the places of complete computers to buy beside a first plan that is a card alone, the best of them first."""
+    if plans[0].offer.own_computer and request.base_computer_price is None:
+        yield from (n for n, p in enumerate(plans) if not p.offer.own_computer)
 
 
 def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -> Message:
@@ -148,30 +156,30 @@ def against_best(request: PlanRequest, plans: Sequence[Plan]) -> Iterator[Messag
         yield say("{n} is better, at a higher price", **facts)
 
 
-def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
+def _against_first(request: PlanRequest, plan: Plan, best: Plan) -> Message:
     """Return in what a plan without a role is better than plan 1: no plan is worse in everything."""
+    mine, first = shown_figures(plan), shown_figures(best)
     if mine.price is not None and first.price is not None and mine.price < first.price:
         return say("cheaper than 1")
     if mine.quality > first.quality:
         return say("better than 1")
     if (mine.answer or 0) > (first.answer or 0):
         return say("faster answers than 1")
-    if (mine.speed or 0) > (first.speed or 0):
-        return say("more tokens/s than 1")
-    if (mine.ttft or 0) < (first.ttft or 0):
+    if (counted_wait(request, mine) or 0) < (counted_wait(request, first) or 0):
         return say("shorter wait than 1")
-    return say("more room than 1")
+    if (mine.spare or 0) > (first.spare or 0):
+        return say("more room than 1")
+    return say("another machine") if plan.offer.machine.name != best.offer.machine.name else say("another model")
 
 
-def _beside_tied(plan: Plan, tied: Plan) -> Message:
+def _beside_tied(request: PlanRequest, plan: Plan, tied: Plan) -> Message:
     """Return why a plan has a row beside one of the same quality: in what its printed figures are better, or what differs."""
     mine, other = shown_figures(plan), shown_figures(tied)
     if mine.price is not None and other.price is not None and mine.price < other.price:
         return say("cheaper")
     for better, figures in (
         (say("faster answers"), (mine.answer, other.answer)),
-        (say("more tokens/s"), (mine.speed, other.speed)),
-        (say("shorter wait"), (other.ttft, mine.ttft)),
+        (say("shorter wait"), (counted_wait(request, other), counted_wait(request, mine))),
         (say("more room"), (mine.spare, other.spare)),
     ):
         if figures[0] is not None and figures[1] is not None and figures[0] > figures[1]:

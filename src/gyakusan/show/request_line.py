@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import isfinite
 
@@ -46,6 +47,8 @@ CHOICE_TEXTS = {
     "brand": "made by {names}",
     "os": "on {names}",
 }
+_AMOUNT = re.compile(r"(?<=\d)(?=[A-Za-z])")
+"""Between a number and its unit."""
 SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 """Operating systems as they are written."""
 SCORE_TEXTS = {
@@ -152,7 +155,7 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.images:
         yield say("with images")
     if request.ram is not None:
-        yield say("{ram} of RAM", ram=request.ram)
+        yield say("{ram} of RAM", ram=_AMOUNT.sub(" ", request.ram))
     yield from _machine_limits(request)
     if request.kv_types:
         yield say("KV cache {types}", types=", ".join(request.kv_types).lower())
@@ -184,8 +187,8 @@ def _intervals(request: PlanRequest) -> tuple[Message, ...]:
     if request.owned:  # their notes name the unit of the answer
         return (say("tokens/s is for each (80 %)"),) if request.users > 1 else (say("tokens/s (80 %)"),)
     if request.users > 1:
-        return (say("tokens/s each (80 %), answer without thinking"),)
-    return (say("tokens/s (80 %), answer without thinking"),)
+        return (say("tokens/s each (80 %), answer: thinking deducted"),)
+    return (say("tokens/s (80 %), answer: thinking deducted"),)
 
 
 def _basis(answer: Recommendation) -> Iterator[Message]:

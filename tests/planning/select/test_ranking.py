@@ -33,6 +33,7 @@ from gyakusan.planning.select.ranking import (
 )
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import shown_figures
 
 
 @cache
@@ -331,3 +332,12 @@ def test_a_poor_fast_model_does_not_come_before_good_ones_that_are_a_little_slow
     """Eight people on a Mac got a model of 42 points first, above 67 to 83 points at 4 to 7 tokens/s of answer."""
     asked = {"device": "M4 Max 64GB", "users": 8, "context": "64k", "task": "coding"}
     assert float(recommend(parse_request(asked)).plans[0].score.value) > 60
+
+
+@pytest.mark.parametrize("users", [1, 5])
+def test_who_prefers_quality_has_the_best_that_is_as_fast_as_wanted_first(users: int) -> None:
+    found = recommend(parse_request({"budget": "1000000JPY", "users": users, "prefer": "quality"}))
+    figures = [shown_figures(p) for p in found.plans]
+    fast = [f for f in figures if (f.answer or 0.0) >= found.request.workload.target_tps]
+    assert figures[0] in fast
+    assert figures[0].quality == max(f.quality for f in fast)

@@ -32,7 +32,7 @@ SHAPES = (
     r"may not fit on .*lacks [\d,.]+ GiB",
     r"is left out: .*\d",
     r"is left out: (?!.*\d)",
-    r"^Plan \d+ is as good as .* or better in quality, speed, wait and (price|memory to spare): ",
+    r"^Plan \d+ is as good as .* or better in quality, speed of the answer and (price|memory to spare): ",
     r"is behind plan \d+: .*\d+",
     r"is tied with plan \d+: .*±",
 )

@@ -196,6 +196,8 @@ def _ranked(role: Role, near: IntArray, scores: RankingScores, request: PlanRequ
     }[role]
     # By the points that are shown: the wider error of a new model is no reason to hide it.
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
+    if role == "balanced" and request.prefer == "quality":  # the best of what has the wanted speed, then the others
+        first = np.where(scores.good_value, first - np.round(cells.quality), 1.0)
     if role == "cheapest":  # cards alone cost less because something is missing
         first = -scores.purchase_kind.astype(float)
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)

@@ -163,10 +163,10 @@ def _plans_of_roles(
             continue  # the recommendation shows as many points
         chosen.append(index)
     own = np.array([o.own_computer for o in result.offers], np.bool_)[result.cells.offer]
-    if chosen and own[chosen].all():  # a complete machine stands beside cards for a computer of one's own
+    if chosen and own[chosen[0]] and request.base_computer_price is None:  # whoever has no PC takes the next row
         complete = (i for i in ranked_for_role("balanced", scores, request) if not own[i])
         index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
-        chosen += [] if index is None else [index]
+        chosen = chosen if index is None else [chosen[0], index, *(i for i in chosen[1:] if i != index)]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
 
 

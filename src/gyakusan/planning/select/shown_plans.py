@@ -92,10 +92,11 @@ def is_beaten(plan: Plan, other: Plan, request: PlanRequest) -> bool:
 
     Cards for a computer of one's own beat no complete machine: they cost less because something is missing. Nor do second-hand
     ones that nobody asked for beat new ones. On a machine that is owned memory to spare counts in place of the price.
+    Speed is that of the answer: more tokens of thinking are no merit, nor is a wait that is shorter than the task wants.
     """
     if kind_of_purchase(request, other.offer) < kind_of_purchase(request, plan.offer):
         return False
-    a, b = _comparable(plan, request.owned), _comparable(other, request.owned)
+    a, b = _comparable(plan, request), _comparable(other, request)
     pairs = list(zip(a, b, strict=True))
     if any((x is None) != (y is None) for x, y in pairs):
         return False
@@ -103,11 +104,16 @@ def is_beaten(plan: Plan, other: Plan, request: PlanRequest) -> bool:
     return all(y >= x for x, y in known) and any(y > x for x, y in known)
 
 
-def _comparable(plan: Plan, owned: bool) -> tuple[float | None, ...]:
+def _comparable(plan: Plan, request: PlanRequest) -> tuple[float | None, ...]:
     """Return the figures so that more is better."""
     f = shown_figures(plan)
-    last = f.spare if owned else _negative(f.price)
-    return f.speed, f.answer, _negative(f.ttft), f.quality, last
+    last = f.spare if request.owned else _negative(f.price)
+    return f.answer, _negative(counted_wait(request, f)), f.quality, last
+
+
+def counted_wait(request: PlanRequest, figures: ShownFigures) -> float | None:
+    """Return the time to the first token as rows are compared by it: no less than the task wants [s]."""
+    return None if figures.ttft is None else max(figures.ttft, request.workload.target_ttft)
 
 
 def _negative(value: float | None) -> float | None:

@@ -73,8 +73,8 @@ def standing(answer: Recommendation, plan: Plan, rival: Plan) -> Standing:
     unused: Figure = "price" if answer.request.owned else "spare"
     known = {f: (getattr(a, f), getattr(b, f)) for f in LEADS if f != unused}
     leads = {f: LEADS[f](x, y) for f, (x, y) in known.items() if x is not None and y is not None}
-    if "answer" in leads and a.answer == a.speed and b.answer == b.speed:
-        del leads["answer"]  # neither thinks: one figure
+    if "answer" in leads:  # one figure of speed: that of the answer, which is "speed" where neither thinks
+        del leads["answer" if a.answer == a.speed and b.answer == b.speed else "speed"]
     return Standing(a, b, leads)
 
 
@@ -88,10 +88,13 @@ def compare(answer: Recommendation, plan: Plan, name: Message) -> Reason:
     figure = both.ahead[0]
     has, wants = both.pair(figure)
     facts = {"name": name, "n": number, "figures": Listed(tuple(_pairs(answer, both)))}
-    sentence = say("Plan {n} is as good as {name} or better in quality, speed, wait and price: {figures}.", **facts)
+    sentence = say(
+        "Plan {n} is as good as {name} or better in quality, speed of the answer and price: {figures}.", **facts
+    )
     if owned:
         sentence = say(
-            "Plan {n} is as good as {name} or better in quality, speed, wait and memory to spare: {figures}.", **facts
+            "Plan {n} is as good as {name} or better in quality, speed of the answer and memory to spare: {figures}.",
+            **facts,
         )
     return Reason("beaten", sentence, figure, has, wants, number)
 
@@ -201,7 +204,7 @@ ALWAYS: Sequence[Figure] = ("quality", "answer", "speed", "price")
 def _pairs(answer: Recommendation, both: Standing) -> Iterator[Message]:
     """Yield both numbers of each figure that is said of a plan that is beaten."""
     for figure, lead in both.leads.items():
-        if lead <= 0 and (figure not in ALWAYS or (figure == "speed" and "answer" in both.leads)):
+        if lead <= 0 and figure not in ALWAYS:
             continue
         if figure == "price" and lead == 0:
             yield say("the same price")
