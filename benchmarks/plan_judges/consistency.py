@@ -10,6 +10,7 @@ import gyakusan
 from benchmarks.plan_judges.verdict import Verdict
 from gyakusan.core.ledger import Ledger
 from gyakusan.engines.registry import engine
+from gyakusan.planning.candidates.bought_ram import bought_ram
 from gyakusan.planning.request.pace import is_usable, speed_points
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
@@ -30,6 +31,8 @@ def inspected(plan: Plan, values: Mapping[str, Any]) -> Ledger:
     deployment = plan.deployment
     named = values.get("device") or plan.offer.machine.name
     where = {k: values[k] for k in MACHINE if k in values and values.get("device")}
+    if not values.get("device") and (bought := bought_ram(plan.offer)):
+        where["ram"] = f"{bought}GiB"  # the plan's Check line says so, too
     return gyakusan.inspect(
         plan.name,
         quant=plan.quantization,

@@ -60,6 +60,11 @@ PAGE_TEXTS = {
     "To read it from the network, write hf:{name}.": OFF_LINE,
     "Nearest: {near}. To read it from the network, write hf:{name}.": "Nearest: {near}. Pages read nothing from the network.",
     "Leave out --offline (or HF_HUB_OFFLINE), or {instead}.": OFF_LINE,
+    'Write a name such as "RTX 5090", or give --memory 24GiB alone. gyakusan catalog list devices lists all.': (
+        'Write a name such as "RTX 5090", or give --memory 24GiB alone.'
+    ),
+    "Name one of them; all: {command}": "Name one of them.",
+    "Choose one: {command} lists them.": LISTED,
     "Lower tensor_parallel, pipeline_parallel or data_parallel.": "Name a machine with more GPUs, or choose another server.",
     "Plan it next to a chat model: --also embedding:model={name}.": "Choose a chat model.",
 }
