@@ -217,7 +217,11 @@ def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
 
 
 def _needs_last(found: Recommendation) -> bool:
-    return "cheapest" in found.plans[-1].roles or any(plan.tied_with == len(found.plans) for plan in found.plans)
+    from gyakusan.show.plan_words import complete_rows
+
+    plans, last = found.plans, len(found.plans) - 1
+    named = any(plan.tied_with == last + 1 for plan in plans) or next(complete_rows(found.request, plans), None) == last
+    return named or "cheapest" in plans[-1].roles
 
 
 def _none(found: Recommendation, views: Views) -> Tree:

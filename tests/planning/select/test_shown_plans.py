@@ -156,3 +156,11 @@ def _worse(plan: Plan) -> Plan:
 @pytest.mark.parametrize(("value", "shown"), [(9.94, 9.9), (9.97, 10.0), (0.04, 0.0), (87.4, 87.0), (0.26, 0.3)])
 def test_figures_are_compared_as_they_are_printed(value: float, shown: float) -> None:
     assert two_digits(value) == shown
+
+
+def test_rows_without_a_role_come_last() -> None:
+    """A screen that is too short leaves out the last rows: the cheapest stood behind one that only added to it."""
+    found = recommend(parse_request({"budget": "2000EUR"}))
+    with_role = [bool(plan.roles) or not plan.offer.own_computer for plan in found.plans]
+    assert [bool(p.roles) for p in found.plans] != [True] * len(found.plans)
+    assert with_role == sorted(with_role, reverse=True)

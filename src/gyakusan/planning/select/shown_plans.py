@@ -163,7 +163,16 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
         elif len(rows) - len(beaten) < MAX_ROWS:
             rows.append(plan)
         rows = [r for r in rows if r not in beaten]
-    return tuple(labelled(request, rows))
+    return tuple(labelled(request, _by_role(request, rows)))
+
+
+def _by_role(request: PlanRequest, rows: Sequence[Plan]) -> list[Plan]:
+    """Return the rows with a role before those that only add to another: a screen that is too short leaves out the last.
+
+    Beside a first row that is a card alone, the best complete computer is one with a role.
+    """
+    complete = next((r for r in rows if rows[0].offer.own_computer and not r.offer.own_computer), None)
+    return sorted(rows, key=lambda r: r is not complete and not any(_roles(request, rows, rows.index(r))))
 
 
 def _cheapest(request: PlanRequest, plans: Sequence[Plan]) -> Plan | None:
