@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_nothing_for_quality_but_for_speed_is_an_answer(capsys: pytest.CaptureFi
 
 
 def test_prices_of_a_purchase_stand_item_by_item(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["upgrade", "--device", "RTX 4090", "--lang", "en"]) == 0
+    assert main(["upgrade", "--device", "RTX 4090", "--budget", "1000000JPY", "--users", "4", "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "card: 900,000 yen, power supply: 28,000 yen" in out
 
@@ -67,3 +68,20 @@ def test_what_to_type_next_keeps_the_question() -> None:
     drawn = screen(upgrade(parse_upgrade_request(asked)))
     (command,) = (str(each) for part in drawn if isinstance(part, Next) for each in part.choices)
     assert command.replace(FIXED, " ").endswith(" --users 3 --context 16384 --task coding")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", r"a complete PC with it: ([\d,]+) yen.*card: ([\d,]+) yen"),
+        ("ja", r"搭載済みの完成品PC: ([\d,]+)円.*GPU単体: ([\d,]+)円"),
+    ],
+)
+def test_a_complete_pc_that_is_cheaper_than_its_card_is_named(
+    language: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["upgrade", "--device", "RTX 4090", "--budget", "1000000JPY", "--users", "4", "--lang", language]) == 0
+    found = re.search(said, " ".join(capsys.readouterr().out.split()))
+    assert found is not None
+    complete, card = (int(n.replace(",", "")) for n in found.groups())
+    assert complete < card

@@ -380,6 +380,17 @@ def test_a_comparison_is_in_the_currency_that_is_chosen(client: TestClient) -> N
     assert "XYZ" in refused.text
 
 
+@pytest.mark.parametrize("asked", ["budget=3000USD&users=2", "device=RTX+4090&currency=usd"])
+def test_compared_plans_are_in_the_currency_of_their_question(client: TestClient, asked: str) -> None:
+    ticked = re.findall(r'name="plan" value="([^"]+)" checked', client.get(f"/plan?{asked}").text)
+    plans = urlencode([("plan", html.unescape(t)) for t in ticked[:2]])
+    found = client.get(f"/compare?{plans}", headers={"accept-language": "en"}).text
+    assert " USD" in found
+    assert not re.search(r"[\d,]+ yen|, yen", found)
+    chosen = client.get(f"/compare?{plans}&currency=EUR", headers={"accept-language": "en"}).text
+    assert not re.search(r"[\d,]+ USD", chosen)
+
+
 @pytest.mark.parametrize(("value", "language"), [("英語", "en"), ("日本語", "ja"), ("ja", "ja"), ("仏語", "ja")])
 def test_the_language_may_be_named_in_japanese(client: TestClient, value: str, language: str) -> None:
     answer = client.get("/", params={"lang": value}, headers={"accept-language": "ja"})

@@ -166,7 +166,7 @@ def _table(answer: UpgradeAnswer) -> Table:
     columns += (Column(Message(PER_TEXTS[currency]), "number", leaves=1),) if gains else ()
     now = (_now_row(answer),) if answer.now is not None else ()
     rows = tuple(row[: len(columns)] for row in (*now, *(tuple(_row(answer, s)) for s in answer.steps)))
-    told = tuple(Note(_labels(s), tuple(_items(s))) for s in answer.steps)
+    told = tuple(Note(_labels(s), tuple(_items(answer, s))) for s in answer.steps)
     blank = (Note("", tuple(_now_items(answer))),) if now else ()
     return Table(columns, rows, numbered=True, first=0 if now else 1, notes=(*blank, *told))
 
@@ -219,11 +219,13 @@ def _labels(step: UpgradeOption) -> Message:
     return say("{labels}", labels=Listed(tuple(Message(ROLE_TEXTS[r]) for r in step.roles)))
 
 
-def _items(step: UpgradeOption) -> Iterator[Message]:
+def _items(answer: UpgradeAnswer, step: UpgradeOption) -> Iterator[Message]:
     """Yield how fast what people read comes, what a purchase needs, and its price item by item."""
     offer = step.option.offer
     if step.plan.thinking.factor > 1 and (left := shown_figures(step.plan).answer) is not None:
         yield say("{n} of answer", n=short(left))
+    if step.option.complete is not None:
+        yield say("a complete PC with it: {price}", price=amounts(answer).words(step.option.complete))
     if step.option.kind == "computer" or offer.power is None:
         return
     facts = {"slots": offer.slots, "watts": f"{-(-supply_watts(offer.power, 1) // SUPPLY_STEP) * SUPPLY_STEP:,.0f}"}

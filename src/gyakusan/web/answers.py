@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.errors import BadSetting
-from gyakusan.web.plan_questions import Picked, picked
+from gyakusan.web.plan_questions import Picked, currency_of, picked
 from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ def compare(query: CompareQuery) -> Comparison | PlanComparison:
             mend="Ask for at most 36.",
         )
     load: dict[str, Any] = {"quant": query.quant, "context": query.context, "users": query.users}
-    load |= {"currency": query.currency} if query.currency else {}
-    if query.plan and bool(query.device) == bool(query.model):
-        return plans_beside(_sides(picked(query.plan)), query.device, query.model, **load)
+    chosen = picked(query.plan)
+    currency = query.currency or currency_of(chosen)
+    load |= {"currency": currency} if currency else {}
+    if chosen and bool(query.device) == bool(query.model):
+        return plans_beside(_sides(chosen), query.device, query.model, **load)
     return ask(*query.device, model=query.model, **load)
 
 

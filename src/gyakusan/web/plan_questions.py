@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gyakusan.errors import BadSetting
 from gyakusan.message import quoted
+from gyakusan.planning.request.money import parse_currency, parse_money
 from gyakusan.web.field_words import Parameter
 from gyakusan.web.queries import MOST_PAIRS, PlanQuery, read
 
@@ -52,6 +53,13 @@ class Picked(Struct, frozen=True):
         return tuple((name, _word(value)) for name in names if (value := getattr(self.query, name)) is not None)
 
     @property
+    def currency(self) -> str | None:
+        """Currency of the answer: the one that was named, else the budget's; None = neither. Raises BadQuantity."""
+        if self.query.currency is not None:
+            return parse_currency(self.query.currency)
+        return None if self.query.budget is None else parse_money(self.query.budget).currency
+
+    @property
     def title(self) -> str:
         """What was asked in a few words, for a question that has no plan."""
         said = ""
@@ -83,6 +91,11 @@ def picked(texts: Iterable[str]) -> tuple[Picked, ...]:
     if len(found) > MOST:
         raise BadSetting("{n} plans were asked for.", n=len(found), mend="Compare at most 6.")
     return found
+
+
+def currency_of(chosen: Iterable[Picked]) -> str | None:
+    """Return the currency of the first question that has one, None if none has. Raises BadQuantity."""
+    return next((currency for one in chosen if (currency := one.currency) is not None), None)
 
 
 def _picked(text: str) -> Picked:

@@ -126,7 +126,7 @@ class CompareQuery(Struct, frozen=True, kw_only=True):
     quant: quantisation of all of them
     context: tokens for each user, e.g. 32k
     users: people served at the same time
-    currency: of the answer: JPY, USD, EUR or CHF; default: yen
+    currency: of the answer: JPY, USD, EUR or CHF; default: that of the plans' questions, else yen
     """
 
     device: tuple[str, ...] = ()

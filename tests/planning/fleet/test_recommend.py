@@ -24,6 +24,7 @@ from gyakusan.planning.fleet.sweep import sweep_fleets
 from gyakusan.planning.request.pace import is_wanted
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
+from gyakusan.planning.select.plan_capacity import capacity_of
 from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
 from gyakusan.planning.select.recommend import recommend
 
@@ -288,6 +289,26 @@ def test_a_failure_is_told() -> None:
         expected = min(1.0, left * plan.queue.saturation_rate * 3600 / 6000)
         assert plan.failure_impact.served == pytest.approx(expected)
         assert (plan.failure_impact.verdict in ("full", "stops")) == (expected < 1)
+
+
+@pytest.mark.parametrize(("device", "users"), [("8x H100", 200), ("RTX 4090", 30)])
+def test_machines_that_are_left_serve_as_many_as_their_memory_holds(device: str, users: int) -> None:
+    """Two of three machines that hold 84 people each serve 168 of 200, not two shares of 67."""
+    full = [
+        p for p in ask(device=device, users=users, context="32k").plans
+        if p.failure_impact.verdict == "full" and p.queue.stages == 1
+    ]  # fmt: skip
+    assert full
+    for plan in full:
+        held = capacity_of(plan.plan).limits.users
+        now, then = plan.plan.deployment, plan.plan.deployment.at(Load(held, plan.plan.deployment.load.context))
+        if now.command != then.command:  # the server was started with so many places
+            held = plan.users_per_replica
+        assert held >= plan.users_per_replica
+        assert plan.failure_impact.served == pytest.approx((plan.replicas - 1) * held / users)
+        assert plan.failure_impact.served < 1
+    more = [p for p in full if p.failure_impact.served > (p.replicas - 1) * p.users_per_replica / users]
+    assert bool(more) == (device == "8x H100")
 
 
 def test_users_and_arrivals_both_hold() -> None:

@@ -11,6 +11,7 @@ from msgspec import structs
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.what_if import what_if
+from gyakusan.text import tell
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "card": {"device": "RTX 4090"},
@@ -48,3 +49,19 @@ def test_a_cache_that_plan_1_has_is_not_offered() -> None:
 
 def test_no_card_is_added_to_memory_alone() -> None:
     assert not [c for c in what_if(recommend(parse_request({"memory": "16GiB"}))) if "--device" in c.options]
+
+
+@pytest.mark.parametrize(
+    ("budget", "option", "said"),
+    [
+        ("2000USD", "--budget 2500USD", "500 USD"),
+        ("2000EUR", "--budget 2500EUR", "500 EUR"),
+        ("2000CHF", "--budget 2500CHF", "500 CHF"),
+        ("300000JPY", "--budget 400000JPY", "100,000 yen"),
+    ],
+)
+def test_more_money_is_a_round_amount_of_the_currency_that_is_asked_in(budget: str, option: str, said: str) -> None:
+    found = recommend(parse_request({"budget": budget, "model": "gpt-oss-20b"}))
+    change = next(c for c in what_if(found) if "--budget" in c.options)
+    assert change.options == option
+    assert tell(change.change, "en") == f"{said} more"

@@ -8,12 +8,13 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.planning.small import small
 
 import gyakusan
 from gyakusan.core.load import Load
 from gyakusan.errors import BadQuantity
-from gyakusan.planning.candidates.hardware import owned_machine
+from gyakusan.planning.candidates.hardware import owned_machine, priced_machines
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
 from gyakusan.planning.upgrade.labels import (
@@ -181,3 +182,14 @@ def test_a_purchase_for_speed_only_is_named_where_no_quality_is_beyond_its_error
     assert named is None or named.between is not None
     if named is not None and named.between is not None and named.between.speed_ratio is not None:
         assert named.between.speed_ratio[0] > 1
+
+
+def test_a_complete_computer_that_is_cheaper_than_the_card_alone_is_named() -> None:
+    """The price for which plan sells it; never a dearer one, nor one with another card."""
+    question = parse_upgrade_request({"device": "RTX 4090", "currency": "JPY"}).question
+    sold = {o.machine.name: o.price for o in priced_machines(structs.replace(question, device=None, count=1))}
+    every = purchase_options(question, owned_machine(question), 0.0, exchange_rates())
+    assert "NVIDIA GeForce RTX 5090" in {o.what for o in every if o.complete is not None}
+    for option in every:
+        whole = None if option.kind == "computer" else sold.get(option.what)
+        assert option.complete == (whole if whole is not None and whole < option.price else None)

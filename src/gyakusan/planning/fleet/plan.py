@@ -10,6 +10,7 @@ from msgspec import structs
 from gyakusan.core.load import Load
 from gyakusan.core.queue import QueueEstimate
 from gyakusan.engines.base import Command
+from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.front_line import front_command
 from gyakusan.engines.registry import engine
 from gyakusan.engines.service_files import EVERYWHERE
@@ -17,8 +18,10 @@ from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Cost, FleetWork
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue
 from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.predict.capacity import most_users
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, exact_ledger, exact_speed
 
 Verdict = Literal["spare", "holds", "slower", "full", "stops"]
@@ -233,20 +236,37 @@ def failure_impact(request: FleetRequest, replica: Plan, replicas: int, queue: R
 def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, queue: ReplicaQueue) -> FailureImpact:
     """Return the impact if all users share the replicas that are left, as far as the memory allows."""
     plan_request = request.plan_request
-    served = min(1.0, left * queue.slots * queue.stages / plan_request.users)
-    full = FailureImpact("full", served, None if replica.pace is None else replica.pace.decode_each.value)
-    if queue.stages > 1:
-        return full
     users = -(-plan_request.users // left)
-    deployment = replica.deployment.at(Load(users, plan_request.workload.context))
-    ledger = exact_ledger(deployment)
-    if deployment.refusals or ledger is None or not ledger.fits_like(replica.ledger):
-        return full
+    deployment = _with_users(replica, users) if queue.stages == 1 else None
+    if deployment is None:
+        return _full(plan_request, replica, left, queue)
     speed = exact_speed(structs.replace(plan_request, users=users), deployment)
     if speed is None:
         return FailureImpact("holds", 1.0, None)
     good = _meets_limits(request, speed.decode_each.low, speed.ttft.high)
     return FailureImpact("holds" if good else "slower", 1.0, speed.decode_each.value)
+
+
+def _full(plan_request: PlanRequest, replica: Plan, left: int, queue: ReplicaQueue) -> FailureImpact:
+    """Return the impact where not all fit: each replica that is left takes as many as its memory holds, not just its share.
+
+    A server whose command names its places (llama-server's --parallel) takes no more until it is started anew.
+    """
+    share, speed = queue.slots * queue.stages, replica.pace
+    most = most_users(replica.deployment) if queue.stages == 1 else share
+    deployment = _with_users(replica, most) if most > share else None
+    if deployment is not None and deployment.command == replica.deployment.command:
+        share, speed = most, exact_speed(structs.replace(plan_request, users=most), deployment)
+    served = min(1.0, left * share / plan_request.users)
+    return FailureImpact("full", served, None if speed is None else speed.decode_each.value)
+
+
+def _with_users(replica: Plan, users: int) -> Deployment | None:
+    """Return a replica's deployment with so many users, None if they do not fit."""
+    deployment = replica.deployment.at(Load(users, replica.deployment.load.context))
+    ledger = exact_ledger(deployment)
+    fits = not deployment.refusals and ledger is not None and ledger.fits_like(replica.ledger)
+    return deployment if fits else None
 
 
 def machine_commands(replica: Plan, nodes: int, first_address: str | None) -> tuple[Command, ...]:

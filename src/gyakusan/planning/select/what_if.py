@@ -19,8 +19,8 @@ from gyakusan.planning.select.recommend import answering_plans
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.ways_out import one_more_card
 
-BUDGET_STEP = 100_000
-"""A change of the budget. [JPY]"""
+BUDGET_STEPS = {"JPY": 100_000, "USD": 500, "EUR": 500, "CHF": 500}
+"""A change of the budget: round in the currency that is asked in, and about as much in each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _changed_requests(
         yield say("one more card"), f"--device {shell_word(larger.machine.name)}", request, (larger,)
     if request.budget is not None:
         currency = request.budget.currency
-        step = Money(recommendation.rates.convert(BUDGET_STEP, "JPY", currency) or 0.0, currency)
+        step = Money(BUDGET_STEPS[currency], currency)
         richer = structs.replace(request, budget=Money(request.budget.amount + step.amount, currency))
         option = f"--budget {richer.budget.amount:.0f}{currency}" if richer.budget else ""
         yield say("{money} more", money=step.text), option, richer, hardware_options(richer)[0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import structs
@@ -35,6 +35,7 @@ class PurchaseOption:
     price: of what is bought [JPY]
     resale: what the old machine brings where it is replaced, else 0 [JPY]
     sweep_machine: the machine that the sweep computes with; unlike cards are replaced by equal ones
+    complete: price of a whole computer with the one card that is bought, None unless it is lower than `price` [JPY]
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class PurchaseOption:
     price: float
     resale: float
     sweep_machine: Machine
+    complete: float | None = None
 
     @property
     def net(self) -> float:
@@ -64,13 +66,26 @@ def purchase_options(
     if takes_cards and owned.machine.gpus:
         purchases += _additions(hardware, owned, Buyer(request.paid_in, exchange))
     power, outlet = request.power, market.outlet_watts(request)
+    whole = _complete_computers(free, request.base_computer_price)
     limited = (
-        p
+        _beside_complete(p, whole)
         for p in purchases
         if (power is None or (p.offer.power or power + 1) <= power)
         and (outlet is None or (p.offer.wall_power or 0.0) <= outlet)
     )
     return tuple(sorted(limited, key=lambda p: (p.net, p.offer.machine.name)))
+
+
+def _complete_computers(free: PlanRequest, around: Money | None) -> dict[str, float]:
+    """Return the price of a whole computer with one card, by the card's name [JPY]. around: price of a computer around it."""
+    every = market.priced_machines(structs.replace(free, base_computer_price=around, count=1))
+    return {o.machine.name: o.price for o in every if o.price is not None and not o.own_computer}
+
+
+def _beside_complete(option: PurchaseOption, whole: Mapping[str, float]) -> PurchaseOption:
+    """Return a purchase with the price of a whole computer with its card, where that is lower."""
+    price = None if option.kind == "computer" else whole.get(option.what)
+    return option if price is None or price >= option.price else replace(option, complete=price)
 
 
 def _replacements(
