@@ -39,7 +39,7 @@ CONFIRMED = {
     "gemma4-12b": "ggml-org/gemma-4-12B-it-GGUF:Q4_0",
     "qwen3.8-27b": "ggml-org/Qwen3.8-27B-GGUF:Q4_K_M",
     "gemma4-31b": "unsloth/gemma-4-31B-it-GGUF:Q4_K_M",
-    "deepseek-v4-flash": "ggml-org/DeepSeek-V4-Flash-0731-GGUF:MXFP4",
+    "deepseek-v4-flash-0731": "ggml-org/DeepSeek-V4-Flash-0731-GGUF:MXFP4",
     "llama3.3-70b": "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M",
     "qwen3-coder-next": "unsloth/Qwen3-Coder-Next-GGUF:Q4_K_M",
     "glm-4.5-air": "unsloth/GLM-4.5-Air-GGUF:Q4_K_M",
@@ -97,7 +97,7 @@ def test_confirmed_references_are_known(name: str, reference: str) -> None:
         assert found.model[0] in known[0].files
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-20b", "gemma4-26b-a4b", "deepseek-v4-flash", "gpt-oss-120b"])
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gemma4-26b-a4b", "deepseek-v4-flash-0731", "gpt-oss-120b"])
 def test_the_usual_plan_names_the_confirmed_reference(name: str) -> None:
     forms = [f for f in gguf_formats(find(name)) if f.artifact is not None]
     assert CONFIRMED[name] in {f.artifact.reference for f in forms if f.artifact is not None}
