@@ -1,5 +1,6 @@
 """A pattern that is compiled late is the pattern."""
 
+import copy
 import re
 
 import pytest
@@ -19,3 +20,8 @@ def test_it_is_compiled_when_it_is_first_used() -> None:
     broken = late("(")
     with pytest.raises(re.error):
         broken.search("")
+
+
+def test_a_copy_finds_what_the_pattern_finds() -> None:
+    """It asked itself for its own text without end."""
+    assert copy.copy(late("a+")).fullmatch("aa")

@@ -125,8 +125,8 @@ def names_of_models() -> dict[tuple[str, ...], str]:
     for name in model_names():
         record = find(name)
         for known in (name, *record.aliases):
-            if ":" not in known:  # a tag of Ollama's
-                found.setdefault(name_words(known), name)
+            if ":" not in known and (words := name_words(known)):  # no tag of Ollama's, no name in kanji
+                found.setdefault(words, name)
     return found
 
 

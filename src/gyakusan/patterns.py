@@ -13,6 +13,8 @@ class _Late:
         self._text, self._flags = text, flags
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # of copies and pickles, which have no text yet
+            raise AttributeError(name)
         found = getattr(re.compile(self._text, self._flags), name)
         setattr(self, name, found)
         return found

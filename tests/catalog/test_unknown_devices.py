@@ -31,6 +31,10 @@ def test_the_newest_stand_first_and_a_command_lists_all(capsys: pytest.CaptureFi
 def test_kinds_and_japanese_names_are_understood() -> None:
     assert "gyakusan catalog list machines" in told("ミニPC")
     assert "gyakusan catalog list devices" in told("グラボ")
+    assert "gyakusan catalog list machines" in told("mini-pc")
+    assert "gyakusan catalog list machines" in told("コンピュータ")
+    assert told("RTX 4090 Lap").endswith("Did you mean NVIDIA GeForce RTX 4090 Laptop GPU?")
+    assert "gyakusan catalog list devices" in told("video card")
     assert 'gyakusan catalog list machines --search "Mac"' in told("マック")
     assert find("マックスタジオ M3 Ultra 512GB").title == "Mac Studio M3 Ultra 512GB"
     assert "gyakusan catalog list devices" in told("foo")

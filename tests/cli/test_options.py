@@ -77,7 +77,7 @@ def test_mistakes_say_what_to_write(capsys: pytest.CaptureFixture[str], argument
             '--users takes a whole number, not "five". Write for example --users 5',
         ),
         (("inspect", "qwen3-8b", "--context", "long"), '--context takes a whole number, not "long"'),
-        (("plan", "--device", "4090", "--also", "foo"), "In --also: task cannot be 'foo'. Known: chat, coding"),
+        (("plan", "--device", "4090", "--also", "foo"), "In --also: task cannot be 'foo'. Choose one of: chat, coding"),
         (("plan", "--device", "4090", "--also", "chat:users=x"), 'In --also: users takes a whole number, not "x"'),
         (("plan", "--device", "4090", "--users=five"), 'gyakusan: --users takes a whole number, not "five"'),
         (("plan", "--device", "4090", "--users", "five"), '--users takes a whole number, not "five"'),

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -432,3 +433,19 @@ def test_what_comes_next_is_a_command_that_runs_here() -> None:
     for absent, first in ((True, "gyakusan serve 1"), (False, "gyakusan plan --command 1")):
         (told,) = [part for part in show.screen(answer, absent=absent) if isinstance(part, Next)]
         assert told.choices[0] == first
+    (told,) = [part for part in show.screen(answer, absent=True, served=False) if isinstance(part, Next)]
+    assert told.choices == ("gyakusan plan --details 1",)
+
+
+def test_what_cannot_start_a_plan_is_not_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as where it is not installed
+    code, line, err = asked(
+        capsys, "plan", "--families", "gemma3", "--engine", "llama.cpp", "--lang", "en", "--command", "1"
+    )
+    assert code == 0
+    assert line.startswith("llama-server ")
+    assert "llama-server is not on PATH of this computer: gyakusan plan --details 1" in err
+    assert "gyakusan serve" not in err

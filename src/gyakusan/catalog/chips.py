@@ -21,7 +21,13 @@ NVLINK = {"pascal": 80e9, "volta": 150e9, "ampere-dc": 300e9, "hopper": 450e9, "
 """Family -> bandwidth of all its NVLinks, one way [B/s]."""
 FEWER_LINKS = {"A800": 8 / 12, "H800": 8 / 18}
 """Start of a name -> share of the family's NVLinks that it has: 400 GB/s both ways (NVIDIA's data sheets). H20 has all 18."""
-LANE = {1: 2.5e9 / 8 * 8 / 10, 3: 8e9 / 8 * 128 / 130, 4: 16e9 / 8 * 128 / 130, 5: 32e9 / 8 * 128 / 130}
+LANE = {
+    1: 2.5e9 / 8 * 8 / 10,
+    2: 5e9 / 8 * 8 / 10,
+    3: 8e9 / 8 * 128 / 130,
+    4: 16e9 / 8 * 128 / 130,
+    5: 32e9 / 8 * 128 / 130,
+}
 """Generation of PCIe -> bandwidth of one lane, one way: 8b/10b of 2.5 GT/s, 128b/130b of the others (PCI-SIG) [B/s]."""
 ASSUMED_BUS = "4.0 x16"
 """Bus of a card whose own is not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -15,28 +16,16 @@ if TYPE_CHECKING:
 LISTED = 12
 """Names that an error lists; more are listed by a command."""
 KINDS = {
-    "machines": [
-        "ミニpc",
-        "ミニパソコン",
-        "小型pc",
-        "minipc",
-        "pc",
-        "パソコン",
-        "コンピューター",
-        "computer",
-        "ノートpc",
-    ],
-    "devices": [
-        "グラボ",
-        "グラフィックボード",
-        "グラフィックスボード",
-        "グラフィックカード",
-        "ビデオカード",
-        "graphicscard",
-        "gpu",
-    ],
-}
-"""What `catalog list` lists -> words that people type for it, folded."""
+    "machines": frozenset((
+        "ミニpc", "ミニパソコン", "小型pc", "minipc", "pc", "パソコン", "ノートパソコン",
+        "コンピュータ", "computer", "ノートpc", "laptop",
+    )),
+    "devices": frozenset((
+        "グラボ", "グラフィックボード", "グラフィックスボード", "グラフィックカード",
+        "ビデオカード", "graphicscard", "videocard", "gpu",
+    )),
+}  # fmt: skip
+"""What `catalog list` lists -> words that people type for it: small letters, no blanks, hyphens, or long mark at the end."""
 
 
 def unknown(text: str, titles: dict[str, str], key: str) -> UnknownName:
@@ -46,7 +35,7 @@ def unknown(text: str, titles: dict[str, str], key: str) -> UnknownName:
     """
     name = quoted(text if len(text) <= 80 else text[:77] + "...")
     for kind, words in KINDS.items():
-        if "".join(text.split()).casefold() in words:
+        if re.sub(r"[\s-]", "", text).casefold().removesuffix("ー") in words:
             return UnknownName(
                 "{name} is a kind of computer or device, not the name of one.",
                 name=name,
@@ -89,6 +78,10 @@ def ambiguous(text: str, matches: Sequence[DeviceMatch]) -> UnknownName:
             name=name,
             candidates=", ".join(titles),
             mend="Name one of them, or give the capacity with --memory.",
+        )
+    if len(titles) == 1:
+        return UnknownName(
+            "No {kind} is called {name}.", kind=say("device"), name=name, near=titles[0], mend="Did you mean {near}?"
         )
     return UnknownName(
         "{name} matches several devices: {candidates}.",

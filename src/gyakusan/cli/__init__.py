@@ -23,9 +23,10 @@ def program() -> int:
     code = main()
     from threading import active_count
 
-    if active_count() > 1:
+    run_registered = getattr(atexit, "_run_exitfuncs", None)  # of CPython alone
+    if active_count() > 1 or run_registered is None:
         return code
-    atexit._run_exitfuncs()  # noqa: SLF001
+    run_registered()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:

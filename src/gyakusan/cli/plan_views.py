@@ -16,7 +16,7 @@ from msgspec import structs
 from gyakusan.cli.options import Output, _, whole
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.text import tell
 
@@ -183,12 +183,13 @@ def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
         return sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES
 
     absent = not lan and _absent(found, found.plans[0])
+    here = {"absent": absent, "served": not absent or _served(found.plans[0])}
     for answer, choices in _shorter(found):
 
         @cache
         def drawn(place: int, answer: Recommendation = answer, choices: bool = choices) -> Tree:
             items, shared = show.SHORTER[place]
-            return show.screen(answer, items=items, shared=shared, lan=lan, choices=choices, absent=absent)
+            return show.screen(answer, items=items, shared=shared, lan=lan, choices=choices, **here)
 
         last = len(show.SHORTER) - 1  # each is no longer than the one before
         parts = drawn(bisect_left(range(last), True, key=lambda n: fits(drawn(n))))
@@ -202,6 +203,15 @@ def _absent(found: Recommendation, plan: Plan) -> bool:
     request = found.request
     here = request.owned and request.device is None and request.memory is None
     return here and shutil.which(plan.command.argv[0]) is None
+
+
+def _served(plan: Plan) -> bool:
+    """Return True if `gyakusan serve` finds a server for a plan: that of an installation need not be on PATH."""
+    try:
+        plan.deployment.server.find_program("auto")
+    except GyakusanError:
+        return False
+    return True
 
 
 def _shorter(found: Recommendation) -> Iterator[tuple[Recommendation, bool]]:
@@ -264,7 +274,13 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
 
 
 def _missing(plan: Plan, number: int) -> Message:
-    """Return that the program of a command is not here, and what starts the plan without it."""
+    """Return that the program of a command is not here, and what starts the plan without it, if anything does."""
+    if not _served(plan):
+        return say(
+            "{program} is not on PATH of this computer: gyakusan plan --details {n} says how it is installed.",
+            program=plan.command.argv[0],
+            n=number,
+        )
     return say(
         "{program} is not on PATH of this computer: gyakusan plan --details {n} says how it is installed; gyakusan serve {n} "
         "starts the plan with the server of this installation.",

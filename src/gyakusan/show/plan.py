@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, duration, people, say
-from gyakusan.planning.candidates.hardware import priced_machines
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.select.missed_figures import at_least_time, at_most
 from gyakusan.planning.select.pace_relaxations import keeps_pace
@@ -44,15 +43,17 @@ def screen(
     lan: bool = False,
     choices: bool = True,
     absent: bool = False,
+    served: bool = True,
 ) -> Tree:
     """Return the answer on one screen. The answer has a plan.
 
     items: most things that are said of one plan; shared: most lines that hold for all of them
     lan: colleagues are to reach the server, so the commands that can be typed next say so, too
     choices: False leaves out what can be typed next
-    absent: the program of plan 1's command is not on this computer, for which the plan is
+    absent: the program of plan 1's command is not on PATH of this computer, for which the plan is
+    served: `gyakusan serve` finds a server for it all the same
     """
-    steps = _next(answer, " --lan" if lan else "", absent=absent) if choices else None
+    steps = _next(answer, " --lan" if lan else "", absent=absent, served=served) if choices else None
     first, *rest = answer_screen(
         verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), steps
     )
@@ -128,8 +129,7 @@ def _card_alone(answer: Recommendation) -> Iterator[Message]:
     plans = answer.plans
     suits = (n for n in complete_rows(request, plans) if plans[n].surely_fits and keeps_pace(request, plans[n]))
     number = next(suits, None)
-    around = [o for o in priced_machines(request) if o.machine.name == offer.machine.name and not o.own_computer]
-    whole_price = around[0].price if around else None
+    whole_price = offer.around
     if number is not None:
         yield from _without_pc(answer, number, whole_price)
         return
@@ -293,10 +293,10 @@ def high_gib(accounts: Sequence[Account]) -> str:
     return f"{sum(int(a.at_most) for a in accounts) / GIB:.1f}"
 
 
-def _next(answer: Recommendation, more: str, *, absent: bool) -> tuple[Words, ...]:
+def _next(answer: Recommendation, more: str, *, absent: bool, served: bool) -> tuple[Words, ...]:
     details = f"gyakusan plan --details 1{more}"
     if absent:  # its command would not be found
-        return "gyakusan serve 1", details
+        return ("gyakusan serve 1", details) if served else (details,)
     if answer.request.owned:
         return f"gyakusan plan --command 1{more}", details
     return details, f"gyakusan plan {as_text(answer.request.os, answer.plans[0])} 1{more}"

@@ -91,7 +91,7 @@ def _most(request: PlanRequest, works: Works, holds: Works, field: str, now: int
         return structs.replace(request, **changes)
 
     found = largest_working(lambda n: works(changed(n)), now // 2, least=least, step=step, too_large=now)
-    tried = (int(found * share) // step * step for share in HELD_SHARES) if found else iter(())
+    tried = dict.fromkeys(int(found * share) // step * step for share in HELD_SHARES) if found else {}
     return next((n for n in tried if n >= least and holds(changed(n))), 0)
 
 

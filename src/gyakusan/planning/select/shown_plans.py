@@ -167,12 +167,13 @@ def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...
 
 
 def _by_role(request: PlanRequest, rows: Sequence[Plan]) -> list[Plan]:
-    """Return the rows with a role before those that only add to another: a screen that is too short leaves out the last.
+    """Return the recommendation, then the rows with a role, then those that only add to another.
 
-    Beside a first row that is a card alone, the best complete computer is one with a role.
+    A screen that is too short leaves out the last. Beside a first row that is a card alone, the best complete computer is a role.
     """
     complete = next((r for r in rows if rows[0].offer.own_computer and not r.offer.own_computer), None)
-    return sorted(rows, key=lambda r: r is not complete and not any(_roles(request, rows, rows.index(r))))
+    later = [r is not complete and not any(_roles(request, rows, number)) for number, r in enumerate(rows)]
+    return [*rows[:1], *(rows[n] for n in sorted(range(1, len(rows)), key=lambda n: later[n]))]
 
 
 def _cheapest(request: PlanRequest, plans: Sequence[Plan]) -> Plan | None:

@@ -24,7 +24,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.relaxations import CONTEXT_STEP, WHOLE_COMPUTER, Relaxation, context_changes
+from gyakusan.planning.select.relaxations import CONTEXT_STEP, MIN_CONTEXT, WHOLE_COMPUTER, Relaxation, context_changes
 
 Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "power", "choice"]
 """What leaves a request without a plan."""
@@ -160,9 +160,9 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
         return None
     if len(changes) > 1 and "context" not in changes:
         plan, changes = _nearest_together(answer, changes, hardware, plan)
-    elif not plan.surely_fits:
-        plan, changes = _surely(answer, changes, hardware, plan)
     else:
+        if not plan.surely_fits:
+            plan, changes = _surely(answer, changes, hardware, plan)
         changes |= _reached(changes, plan)
     if "power" in changes and plan.offer.power is not None:
         changes["power"] = float(math.ceil(plan.offer.power))
@@ -181,10 +181,10 @@ def _surely(
     """
     for share in SURE_SHARES:
         less = dict(changes)
-        if "users" in changes:
+        if changes.get("users", 1) > 1:
             less["users"] = max(1, int(changes["users"] * share))
-        elif "context" in changes:
-            less |= context_changes(answer.request, int(changes["context"] * share) // CONTEXT_STEP * CONTEXT_STEP)
+        elif (shorter := int(changes.get("context", 0) * share) // CONTEXT_STEP * CONTEXT_STEP) >= MIN_CONTEXT:
+            less |= context_changes(answer.request, shorter)
         else:
             break
         found = first_plan(answer, structs.replace(answer.request, **less), hardware)
