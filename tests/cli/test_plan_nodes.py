@@ -77,7 +77,7 @@ def test_the_document(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sum(n["share"] for n in first["nodes"]) == pytest.approx(1)
     assert first["plans"][0]["memory"]["devices"][0]["name"] == "NVIDIA GeForce RTX 4090"
     assert document["link"] == {"bandwidth": 1.25e9, "latency": 5e-05, "assumed": False}
-    answer = gyakusan.plan(nodes=lab, model="qwen2.5-72b")
+    answer = gyakusan.plan(nodes=lab, model="qwen2.5-72b", currency="JPY")  # as the command fills it in
     assert answer.to_dict("en") == {**document, "catalogue": answer.to_dict("en")["catalogue"]}
     assert "1. qwen2.5-72b Q4_K_M, llama.cpp on rack + desk: workers" in repr(answer)
 

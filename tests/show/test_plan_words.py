@@ -158,4 +158,5 @@ def test_the_cheapest_row_is_called_by_what_cheaper_rows_lack() -> None:
     assert called(slow) == "cheapest at the wanted speed"
     assert called(few) == "cheapest of enough quality"
     assert called(card) == "cheapest complete computer"
+    assert called(card, slow) == "cheapest suitable computer"
     assert called(slow, few) == "cheapest suitable"

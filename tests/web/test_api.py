@@ -22,7 +22,9 @@ SAME = {
     "/api/v1/inspect?model=qwen3.6-27b&device=RTX+3060+12GB&kv_type=q8_0&lang=ja": (
         "inspect", "qwen3.6-27b", "--device", "RTX 3060 12GB", "--kv-type", "q8_0", "--offline", "--lang", "ja",
     ),
-    "/api/v1/plan?device=RTX+4090&users=2&task=coding": ("plan", "--device", "RTX 4090", "--users", "2", "--task", "coding"),
+    "/api/v1/plan?device=RTX+4090&users=2&task=coding&currency=JPY": (
+        "plan", "--device", "RTX 4090", "--users", "2", "--task", "coding", "--currency", "JPY",
+    ),
     "/api/v1/compare?device=RTX+5090&device=RTX+4090&model=gpt-oss-20b": (
         "compare", "RTX 5090", "RTX 4090", "--model", "gpt-oss-20b",
     ),

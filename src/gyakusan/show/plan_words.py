@@ -12,7 +12,7 @@ from gyakusan.planning.candidates.prices import PriceItem, month_text, months_si
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.shown_plans import cheaper_rows, counted_wait, leads_speed, shown_figures
+from gyakusan.planning.select.shown_plans import cheaper_than_cheapest, counted_wait, leads_speed, shown_figures
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.source_words import PRODUCT_TEXTS, product_words
 from gyakusan.show.tree import Words, whole
@@ -39,10 +39,16 @@ CHEAPEST_TEXTS = {
     "speed": "cheapest at the wanted speed",
     "points": "cheapest of enough quality",
     "room": "cheapest that surely fits",
-    "computer": "cheapest complete computer",
     "": "cheapest suitable",
 }
 """What cheaper rows lack -> what the cheapest row that lacks nothing is called; "" = several things, or speed of use."""
+CHEAPEST_OF_KIND_TEXTS = {
+    ("computer", False): "cheapest complete computer",
+    ("computer", True): "cheapest suitable computer",
+    ("new", False): "cheapest new card",
+    ("new", True): "cheapest suitable new card",
+}
+"""Kind of purchase, whether cheaper rows of that kind lack something -> what the cheapest row of the kind is called."""
 BOUGHT_TEXTS = {
     "card an": "an {name} for your PC",
     "card a": "a {name} for your PC",
@@ -125,9 +131,13 @@ def complete_rows(request: PlanRequest, plans: Sequence[Plan]) -> Iterator[int]:
 def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -> Message:
     if role == "balanced":
         return Message(PREFERRED_TEXTS[request.prefer])
-    if role == "cheapest" and (lacks := cheaper_rows(request, plans, number)):
-        (one,) = lacks if len(lacks) == 1 and request.model is None else ("",)
-        return Message(CHEAPEST_TEXTS[one])
+    if role == "cheapest":
+        lacks, kind = cheaper_than_cheapest(request, plans, number)
+        if kind:
+            return Message(CHEAPEST_OF_KIND_TEXTS[kind, bool(lacks)])
+        if lacks:
+            (one,) = lacks if len(lacks) == 1 and request.model is None else ("",)
+            return Message(CHEAPEST_TEXTS[one])
     if role == "fastest" and not leads_speed(plans, number):
         return say("fastest answers")
     return Message(ROLE_TEXTS[role])

@@ -249,12 +249,19 @@ def lacks_for_cheapest(request: PlanRequest, plan: Plan) -> Literal["", "room", 
     return "points" if fast else "speed"
 
 
-def cheaper_rows(request: PlanRequest, rows: Sequence[Plan], number: int) -> frozenset[str]:
-    """Return why rows that cost less than a row are not called the cheapest: what they lack, or that they are cards alone."""
+def cheaper_than_cheapest(request: PlanRequest, rows: Sequence[Plan], number: int) -> tuple[frozenset[str], str]:
+    """Return what rows lack that cost less than the cheapest, and its kind where some lack nothing but are of a lesser kind.
+
+    kind: "computer" beside cards alone, "new" beside second-hand cards, "" = the cheapest of all kinds
+    """
     mine = rows[number]
-    price = shown_figures(mine).price
+    price, kind = shown_figures(mine).price, kind_of_purchase(request, mine.offer)
     cheaper = [r for r in rows if price is not None and (shown_figures(r).price or math.inf) < price]
-    return frozenset(lacks_for_cheapest(request, r) or "computer" for r in cheaper)
+    lesser = [r for r in cheaper if not lacks_for_cheapest(request, r) and kind_of_purchase(request, r.offer) < kind]
+    if not lesser:
+        return frozenset(lacks_for_cheapest(request, r) for r in cheaper), ""
+    lacks = frozenset(lacks_for_cheapest(request, r) for r in cheaper if kind_of_purchase(request, r.offer) == kind)
+    return lacks, "new" if mine.offer.own_computer else "computer"
 
 
 def _leads(values: Sequence[float | None], number: int) -> bool:
