@@ -93,7 +93,9 @@ def none(answer: Recommendation, why: NoPlan) -> Tree:
         if why.ways[0].options:
             parts.append((Pause(), Next((say("add {options}", options=whole(why.ways[0].options)),))))
     else:
-        parts.append(tuple(Text(r.sentence) for r in answer.relaxations))
+        parts.append(
+            tuple(Text(r.sentence) for r in answer.relaxations if not r.changes)
+        )  # a change was tried: it has no plan
     return tuple(part for tree in parts for part in tree)
 
 

@@ -79,9 +79,15 @@ def no_plan(answer: Recommendation) -> NoPlan:
     decides, has, wants = _deciding(answer)
     found = [way for way in _ways(answer) if way is not None]
     ways = tuple(sorted(found, key=lambda w: w.effort))[:MAX_WAYS]
-    cheapest = [w.plan.offer.price for w in ways if w.plan.offer.price is not None]
-    if decides == "money" and cheapest:
-        has = min(cheapest)
+    alone = [w.plan.offer for w in ways if w.options.startswith("--budget ") and w.options.count(" --") == 0]
+    prices = [offer.price for offer in alone if offer.price is not None]
+    known = answer.grid.missed.short_by[np.isfinite(answer.grid.missed.short_by)]
+    if decides == "money" and prices:
+        has = min(prices)
+    elif (
+        decides == "money" and len(known) and not any("--budget " in w.options or "--power " in w.options for w in ways)
+    ):
+        decides, has = "memory", float(known.min())  # no budget alone has a plan
     if decides == "money" and ways and all(w.options.startswith("--power ") for w in ways):  # there is money enough
         decides, has, wants = "power", min(w.plan.offer.power or math.inf for w in ways), answer.request.power
     near = next(
