@@ -27,7 +27,9 @@ def test_plan_gives_plans_and_reasons() -> None:
 
 
 def test_the_document_is_that_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    found = gyakusan.plan(device="RTX 4090", users=2, why_not="qwen3.8-27b", max=True, what_if=True, all=True)
+    found = gyakusan.plan(
+        device="RTX 4090", users=2, why_not="qwen3.8-27b", max=True, what_if=True, all=True, currency="JPY"
+    )  # which the command fills in
     said = printed(
         capsys, *("plan", "--device", "RTX 4090", "--users", "2"),
         *("--why-not", "qwen3.8-27b", "--max", "--what-if", "--all"),
@@ -48,7 +50,7 @@ def test_the_document_is_that_of_the_command(capsys: pytest.CaptureFixture[str])
             *[("fleet", "--device", "RTX 4090", "--model", "gpt-oss-20b", "--users", "60", "--price", "450000JPY")],
         ),
         (
-            lambda: gyakusan.several(device="RTX 5090", also=["embedding"]),
+            lambda: gyakusan.several(device="RTX 5090", also=["embedding"], currency="JPY"),
             ("plan", "--device", "RTX 5090", "--also", "embedding"),
         ),
     ],
