@@ -34,7 +34,13 @@ def asked() -> Deployment:
 def step(asked: Deployment, users: int, factor: float = 1.0, **more: object) -> StepResult:
     """A load in which everything is `factor` times as fast as predicted."""
     plain = StepResult(
-        Step(Shape(1000, 400), users=users), 30.0, 20, prompt_tokens=1000.0, completion_tokens=400.0, counted_share=1
+        Step(Shape(1000, 400), users=users),
+        30.0,
+        20,
+        prompt_tokens=1000.0,
+        completion_tokens=400.0,
+        counted_share=1,
+        request_rate=20 / 30,
     )
     plain = replace(plain, **more)  # type: ignore[arg-type]
     speed = speed_of(asked, plain)
