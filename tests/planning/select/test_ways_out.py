@@ -132,3 +132,20 @@ def test_every_change_that_is_named_surely_fits(asked: dict[str, object]) -> Non
     why = no_plan(answer)
     assert why.ways
     assert all(way.plan.surely_fits for way in why.ways)
+
+
+def test_the_price_does_not_decide_where_no_budget_has_a_plan() -> None:
+    """It said "the cheapest that does costs 600,000 yen" of a budget of a million: that plan was of fewer tokens."""
+    why = no_plan(recommend(parse_request({"users": 1000, "context": "1M", "budget": "1000000JPY"})))
+    assert why.decides == "memory"
+    assert why.has is not None
+    assert why.has > 0
+
+
+def test_a_change_that_was_tried_in_vain_is_not_proposed() -> None:
+    """Each shorter context that was proposed had no plan either: the RAM held none."""
+    answer = recommend(parse_request({"device": "RTX 4090", "ram": "1GiB"}))
+    why = no_plan(answer)
+    assert not why.ways
+    assert any(r.changes for r in answer.relaxations)
+    assert "It works with" not in str(none(answer, why))

@@ -146,7 +146,7 @@ def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
             alone = because == "unsold" and option.count == 1
             elsewhere = sold_elsewhere(entry.name, entry.size_gib, buyer) if alone else None
             rejected.append(Rejected(option.machine.name, reason, option.price, because, elsewhere))
-    options.sort(key=_by_price)
+    options.sort(key=by_price)
     return tuple(options), tuple(rejected)
 
 
@@ -157,7 +157,7 @@ def priced_machines(request: PlanRequest, currency: str | None = None) -> tuple[
     """
     every = (option for _, option in _every_machine(request, _buyer(request, currency)))
     options = (o for o in every if o.price is not None and _limit_reason(request, o)[0] is None)
-    return tuple(sorted(options, key=_by_price))
+    return tuple(sorted(options, key=by_price))
 
 
 def all_machines(request: PlanRequest, currency: str | None = None) -> tuple[HardwareOption, ...]:
@@ -215,7 +215,8 @@ def _buyer(request: PlanRequest, currency: str | None = None) -> Buyer:
     return Buyer(currency or request.paid_in, exchange_rates(dict(request.rates)), request.used)
 
 
-def _by_price(option: HardwareOption) -> tuple[float, str]:
+def by_price(option: HardwareOption) -> tuple[float, str]:
+    """Return what machines are sorted by: the price, then the name; those without a price last."""
     return (option.price if option.price is not None else float("inf"), option.machine.name)
 
 

@@ -16,6 +16,7 @@ from gyakusan.planning.candidates.hardware import (
     Rejected,
     all_machines,
     buyable_machines,
+    by_price,
     owned_machine,
     priced_machines,
 )
@@ -38,7 +39,7 @@ def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
     if request.owned:
         return (owned_machine(request),), ()
     options, rejected = buyable_machines(request)
-    every = tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=_by_price))
+    every = tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=by_price))
     return (every if request.ram is None else tuple(_with_ram(o, request.ram) for o in every)), rejected
 
 
@@ -54,11 +55,7 @@ def reachable_machines(request: PlanRequest) -> tuple[HardwareOption, ...]:
     complete = priced_machines(request)
     new = _cards_alone(request, _least(complete))
     second_hand = _cards_alone(structs.replace(request, used=True), _least((*new, *complete)))
-    return tuple(sorted((*complete, *new, *second_hand), key=_by_price))
-
-
-def _by_price(option: HardwareOption) -> tuple[float, str]:
-    return (option.price if option.price is not None else float("inf"), option.machine.name)
+    return tuple(sorted((*complete, *new, *second_hand), key=by_price))
 
 
 def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[HardwareOption]) -> list[HardwareOption]:
