@@ -73,6 +73,26 @@ def test_every_predicted_figure_is_compared(asked: Deployment) -> None:
     assert all(r.error_share == pytest.approx(0) for r in rows)
 
 
+@pytest.mark.parametrize(
+    ("source", "limit", "rate", "compared"),
+    [
+        ("gyakusan", None, 0.0, False),
+        ("gyakusan", None, 0.5, True),
+        ("gyakusan", 100, 0.0, True),
+        ("guidellm", None, 0.0, True),
+    ],
+)
+def test_the_speed_of_everybody_is_compared_where_the_result_has_one(
+    asked: Deployment, source: str, limit: int | None, rate: float, compared: bool
+) -> None:
+    """Two rules said whether answers came late: that of the result (BenchResult.is_late) decides."""
+    measured = result(step(asked, 4, request_rate=rate))
+    measured = replace(measured, source=source, limit=limit)
+    rows = compare(asked, measured, 4, IDLE)
+    assert ("throughput" in {r.quantity for r in rows}) is compared
+    assert (measured.together(measured.steps[0]) is not None) is compared
+
+
 def test_more_people_than_planned_are_said(asked: Deployment) -> None:
     told = [str(m) for m in unpredicted(asked, result(step(asked, 8)))]
     assert told == ["Planned for 4 people: loads of more people were not predicted."]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, People, Server, _
+from gyakusan.cli.reader_currency import with_currency
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
@@ -91,11 +91,11 @@ def _devices(
 
 def _amounts(currency: str | None, language: Language) -> Amounts:
     """Return how prices are said: in a currency, else in that of the asker's country or language. Raises BadQuantity."""
-    from gyakusan.planning.request.money import currency_of_reader, exchange_rates, parse_currency
+    from gyakusan.planning.request.money import exchange_rates, parse_currency
     from gyakusan.show.amounts import Amounts
 
-    chosen = parse_currency(currency) if currency is not None else currency_of_reader(os.environ, language)
-    return Amounts(chosen, exchange_rates({}))
+    chosen = with_currency({"currency": currency}, language)["currency"]
+    return Amounts(parse_currency(chosen), exchange_rates({}))
 
 
 def _plans(

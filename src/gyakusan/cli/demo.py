@@ -167,7 +167,7 @@ def _compared(screen: Terminal, server: Service, seen: Seen) -> bool:
     if seen.learned:
         screen.show(Text(say("Measured in turn with the loads above, and not learned from."), "note"))
     result, asked = seen.result, _planned(None)
-    found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
+    found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result)]
     told = said_and_seen.explained(found, asked, result, MOST, seen.state)
     screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
     memory = [c for c in told if c.quantity == "memory"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _, whole
 from gyakusan.cli.plan import Limits, Needs, Wishes
+from gyakusan.cli.reader_currency import with_currency
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
@@ -116,7 +116,6 @@ def fleet(
     from gyakusan.cli import saved
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
-    from gyakusan.planning.request.money import currency_of_reader
 
     given: dict[str, Any] = {}
     for part in (needs, where, size, costs, limits, wishes):
@@ -126,8 +125,7 @@ def fleet(
     number = view.number
     if number is not None and not values:  # as plan does: the number means the fleets of the last question
         values = saved.last_fleet()
-    if not {"currency", "budget", "price"} & values.keys():
-        values["currency"] = currency_of_reader(os.environ, output.language)
+    values = with_currency(values, output.language)
     files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
     with computing():
         found = answer(parse_fleet_request(values))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from gyakusan.cli.computing import computing
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan_nodes import Spread, over_nodes
 from gyakusan.cli.plan_views import Use, Views, answered, check_together, checked_plan, saved_plans, text_form
+from gyakusan.cli.reader_currency import with_currency
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting, GyakusanError
@@ -144,9 +144,8 @@ def plan(
     files.check_alone(text_form(views, use))
     if spread != Spread():
         with computing():
-            return over_nodes(
-                said(file, needs, where, limits, wishes, language=output.language), spread, views, use, files, output
-            )
+            asked = with_currency(said(file, needs, where, limits, wishes), output.language)
+            return over_nodes(asked, spread, views, use, files, output)
     with computing():
         values, saved = _question(file, use, (needs, where, limits, wishes), output.language)
         values |= {} if buy is None else {"buy": buy}
@@ -166,7 +165,7 @@ def _question(
     if use.number is not None and file is None and options == (Needs(), Where(), Limits(), Wishes()):
         found = saved.last()
         return dict(found.values), found
-    values = said(file, *options, language=language)
+    values = with_currency(said(file, *options), language)
     if use.lan and not values.get("engines"):
         from gyakusan.engines.registry import engine, usual_engines
 
@@ -297,23 +296,11 @@ def _colocation_report(screen: Tree) -> Report:
 
 
 def said(
-    file: Path | None,
-    needs: Needs,
-    where: Where,
-    limits: Limits,
-    wishes: Wishes,
-    command: str = "plan",
-    *,
-    language: Language,
+    file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes, command: str = "plan"
 ) -> dict[str, Any]:
-    """What the file says, and what the options say over it. command: that asks; language: of the output."""
-    from gyakusan.planning.request.money import currency_of_reader
-
+    """What the file says, and what the options say over it. command: that asks."""
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     found = {} if file is None else question_of(file, command)
-    values = {**found, **{k: v for k, v in given.items() if v is not None}}
-    if "currency" not in values and "budget" not in values:
-        values["currency"] = currency_of_reader(os.environ, language)
-    return values
+    return {**found, **{k: v for k, v in given.items() if v is not None}}

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.computing import computing, import_numpy
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, said
+from gyakusan.cli.reader_currency import with_currency
 from gyakusan.cli.writing import draw, write_json
 
 app = App(name="upgrade", help="Find the best next purchase for a machine you own.", help_format="plaintext")
@@ -36,8 +37,9 @@ def upgrade(
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
     with computing():
-        given = said(file, needs, where, limits, wishes, "upgrade", language=output.language)
-        found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
+        given = said(file, needs, where, limits, wishes, "upgrade")
+        given = given if resale is None else {**given, "resale": resale}
+        found = answer(parse_upgrade_request(with_currency(given, output.language)))
     if output.json:
         from gyakusan.documents import upgrade as documents
 

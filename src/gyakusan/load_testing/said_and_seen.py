@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from msgspec import structs
@@ -49,7 +49,7 @@ def compare(
 
     slots: conversations that the server says it answers at once; seen: state of the server's computer; log: of the server.
     """
-    return explained([*memory(deployment, log), *speeds(deployment, result.steps)], deployment, result, slots, seen)
+    return explained([*memory(deployment, log), *speeds(deployment, result)], deployment, result, slots, seen)
 
 
 def explained(
@@ -83,9 +83,9 @@ def reported_memory(deployment: Deployment, report: ServerReport) -> Iterator[Co
     yield from parts
 
 
-def speeds(deployment: Deployment, steps: Sequence[StepResult]) -> Iterator[Comparison]:
+def speeds(deployment: Deployment, result: BenchResult) -> Iterator[Comparison]:
     """Yield the speeds of the closed loops that the server was planned for."""
-    planned = [p for r in steps if (p := predicted(deployment, r)) is not None]
+    planned = [p for r in result.steps if (p := predicted(deployment, r)) is not None]
     if not planned:
         return
     first, last = planned[0], planned[-1]
@@ -98,8 +98,9 @@ def speeds(deployment: Deployment, steps: Sequence[StepResult]) -> Iterator[Comp
     for place in (first, last) if last is not first else (first,):
         if place.result.ttft is not None and place.result.ttft.mean is not None:
             yield _row("ttft", place.result.step.users, "s", place.speed.ttft, place.result.ttft.mean.value)
-    if last.result.all is not None and not last.result.ended_late:
-        yield _row("throughput", last.result.step.users, "tokens/s", last.speed.throughput, last.result.all.value)
+    together = result.together(last.result)
+    if together is not None:
+        yield _row("throughput", last.result.step.users, "tokens/s", last.speed.throughput, together.value)
 
 
 def unpredicted(deployment: Deployment, result: BenchResult) -> Iterator[Message]:

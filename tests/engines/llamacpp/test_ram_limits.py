@@ -61,11 +61,33 @@ def test_the_servers_own_limits_stay_where_there_is_room_or_nothing_is_known() -
         assert "--cache-ram" not in roomy.command.argv
 
 
-def test_a_limit_that_somebody_gave_stays() -> None:
-    machine = machine_for("RTX 5060 Ti 16GB", None, ram="16GiB")
-    given = deployed(machine, "gemma4-26b-a4b-qat", 5, {"cache_ram": 8192})
-    assert given.settings.cache_ram == 8192  # type: ignore[attr-defined]
-    assert given.settings.ctx_checkpoints == 32  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", ["gemma4-26b-a4b-qat", "qwen3-14b"])
+@pytest.mark.parametrize(
+    "given",
+    [{"cache_ram": 8192}, {"cache_ram": 2048}, {"cache_ram": 0}, {"ctx_checkpoints": 4}, {"ctx_checkpoints": 0}],
+)
+def test_a_limit_that_somebody_gave_stays_and_the_other_gets_what_it_leaves(
+    name: str, given: dict[str, object]
+) -> None:
+    """The other limit was left at the server's own, so that the RAM held neither."""
+    found = deployed(machine_for("RTX 5060 Ti 16GB", None, ram="16GiB"), name, 5, given)
+    assert all(getattr(found.settings, key) == value for key, value in given.items())
+    for account in found.ledger.accounts:
+        grown = sum(float(line.greatest - line.bytes) for line in account.lines if line.grows)
+        assert account.device.usable is not None
+        assert float(account.at_most) + grown <= account.device.usable
+
+
+def test_limits_that_are_both_given_stay() -> None:
+    given: dict[str, object] = {"cache_ram": -1, "ctx_checkpoints": 64}
+    found = deployed(machine_for("RTX 5060 Ti 16GB", None, ram="16GiB"), "gemma4-26b-a4b-qat", 5, given)
+    assert (found.settings.cache_ram, found.settings.ctx_checkpoints) == (-1, 64)  # type: ignore[attr-defined]
+
+
+def test_a_limit_above_the_room_leaves_nothing_for_the_other() -> None:
+    given: dict[str, object] = {"cache_ram": 20000}
+    found = deployed(machine_for("RTX 5060 Ti 16GB", None, ram="16GiB"), "gemma4-26b-a4b-qat", 5, given)
+    assert (found.settings.cache_ram, found.settings.ctx_checkpoints) == (20000, 0)  # type: ignore[attr-defined]
 
 
 def test_ollama_cannot_be_told() -> None:

@@ -14,7 +14,7 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp.buffers.server_memory import PROMPT_CACHE, checkpoint
+from gyakusan.engines.llamacpp.buffers.server_memory import PROMPT_CACHE, checkpoint, prompt_cache
 from gyakusan.engines.llamacpp.ledger import accounts
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting
@@ -30,26 +30,39 @@ def within_ram(model: Model, load: Load, machine: Machine, chosen: Settings, cha
     """Return settings whose limits the RAM holds beside everything else; llama-server's own where there is room.
 
     Half of the room is for checkpoints where it does not hold both, and what one of both leaves is for the other.
-    changes: what was given: a limit that somebody gave stays
+    changes: what was given: a limit that somebody gave stays, and the other gets what it leaves
     """
-    if {"cache_ram", "ctx_checkpoints"} & changes.keys() or is_array(chosen.context, chosen.slots, chosen.batch):
+    given = {"cache_ram", "ctx_checkpoints"} & changes.keys()
+    if len(given) == 2 or is_array(chosen.context, chosen.slots, chosen.batch):
         return chosen
     if all(d.usable is None for d in machine.devices if d.kind != "gpu"):
         return chosen
     room = _room(model, load, machine, chosen)
-    each = int(chosen.slots * checkpoint(model, chosen))
-    if room is None or room >= PROMPT_CACHE + chosen.ctx_checkpoints * each:
+    each, kept = int(chosen.slots * checkpoint(model, chosen)), _kept(chosen)
+    if room is None or room >= kept + chosen.ctx_checkpoints * each:
         return chosen
-    count = min(chosen.ctx_checkpoints, _checkpoints(room, each))
-    cache = min(chosen.cache_ram, (room - count * each) // (STEP * MIB) * STEP)
+    if "cache_ram" in given:
+        count = min(chosen.ctx_checkpoints, max(0, room - kept) // each) if each else chosen.ctx_checkpoints
+        return replace(chosen, ctx_checkpoints=count)
+    count = chosen.ctx_checkpoints if "ctx_checkpoints" in given else _checkpoints(room, each)
+    cache = min(chosen.cache_ram, max(0, room - count * each) // (STEP * MIB) * STEP)
     return replace(chosen, cache_ram=cache, ctx_checkpoints=count)
 
 
+def _kept(chosen: Settings) -> int:
+    """Return what idle conversations take at most, as the ledger charges it [B]."""
+    return sum(int(line.greatest) for line in prompt_cache(chosen))
+
+
 def _checkpoints(room: int, each: int) -> int:
-    """Return how many checkpoints a slot gets of the RAM that is free. each: of all slots together [B]."""
+    """Return how many checkpoints a slot gets of the RAM that is free, at most llama-server's own number.
+
+    each: of all slots together [B]
+    """
     if not each:
         return Settings.ctx_checkpoints
-    return max(max(room // 2, room - PROMPT_CACHE) // each, 1 if room >= each else 0)
+    shared = max(max(room // 2, room - PROMPT_CACHE) // each, 1 if room >= each else 0)
+    return min(Settings.ctx_checkpoints, shared)
 
 
 def _room(model: Model, load: Load, machine: Machine, chosen: Settings) -> int | None:

@@ -144,9 +144,10 @@ def _whole_prices(grid: SweepResult) -> FloatArray:
 
     So a budget that pays the computer around them changes no utility, and with more money that of plan 1 never falls.
     """
-    around = np.array([np.nan if o.around is None else o.around for o in grid.offers], float)
-    prices = grid.cells.price
-    whole = around[grid.cells.offer] if len(around) else np.full(len(prices), np.nan)
+    offers, prices = grid.offers, grid.cells.price  # of fleets a month's, of upgrades what is left to pay
+    if all(o.around is None for o in offers):
+        return prices
+    whole = np.array([np.nan if o.around is None else o.whole_price for o in offers], float)[grid.cells.offer]
     return np.where(np.isnan(whole), prices, whole)
 
 
