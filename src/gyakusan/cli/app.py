@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.catalog import places
-from gyakusan.cli import repeated
+from gyakusan.cli import lean, repeated
 from gyakusan.cli.defaults import fill
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
@@ -57,8 +57,16 @@ ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, qua
 
 
 def build(language: Language) -> App:
-    """The commands, none of them imported yet. Of a repeated option the last value counts: screens say what to add."""
-    app = App(
+    """The commands, none of them imported yet."""
+    app = _empty(language)
+    for name, about in COMMANDS.items():
+        app.command(f"gyakusan.cli.{name}:app", name=name, help=about)
+    return app
+
+
+def _empty(language: Language) -> App:
+    """No command. Of a repeated option the last value counts: screens say what to add."""
+    return App(
         "gyakusan",
         help=ABOUT,
         version=__version__,
@@ -67,9 +75,23 @@ def build(language: Language) -> App:
         default_parameter=Parameter(allow_repeating=True),
         config=(repeated.check, fill),
     )
-    for name, about in COMMANDS.items():
-        app.command(f"gyakusan.cli.{name}:app", name=name, help=about)
-    return app
+
+
+def _call(arguments: Sequence[str], language: Language) -> Any:
+    """Parse and call; what the command returns. Raises CycloptsError for a mistake, what the command raises."""
+    needed = lean.parameters(arguments)
+    if needed is not None:
+        app = _empty(language)
+        app.command(lean.reduced(*needed), name=arguments[0])
+        try:
+            return _call_by(app, arguments)
+        except CycloptsError:
+            pass  # the whole parser knows what was meant
+    return _call_by(build(language), arguments)
+
+
+def _call_by(app: App, arguments: Sequence[str]) -> Any:
+    return app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
 
 
 def run(arguments: Sequence[str], language: Language) -> int:
@@ -96,10 +118,9 @@ def run(arguments: Sequence[str], language: Language) -> int:
 
 
 def _run(arguments: Sequence[str], language: Language) -> int:
-    app = build(language)
     try:
         _check_own_records()
-        result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        result = _call(arguments, language)
     except CycloptsError as error:
         return _complain(UsageError.__name__, *mistake(error), 2, language, json="--json" in arguments)
     except GyakusanError as error:
