@@ -39,19 +39,20 @@ def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
     known = np.nan_to_num(low if timing is None else low * timing.slow)
     good_enough = None if question.quality is None else rated.quality >= question.quality
 
-    def feasible(tier: slice) -> BoolArray:
-        reached = take_last_axis(reaches, column[tier])
-        return reached if good_enough is None else reached & good_enough[tier]
-
-    def visible_speed(tier: slice) -> FloatArray:
-        """Of one tier, so that it stays in the processor's cache [tokens/s]."""
-        speed = take_last_axis(known, column[tier]) / context.modes.thinking[rated.mode[tier]]
-        return np.where(feasible(tier), speed, INFEASIBLE)
-
     _note_floors(context, f, low, high, column, rated.quality)
     tiers = rated.tier_slices()
+    feasible = [_feasible(reaches, column[t], None if good_enough is None else good_enough[t]) for t in tiers]
+
+    def visible_speed(number: int) -> FloatArray:
+        """Of one tier, so that it stays in the processor's cache [tokens/s]."""
+        tier = tiers[number]
+        speed = take_last_axis(known, column[tier]) / context.modes.thinking[rated.mode[tier]]
+        return np.where(feasible[number], speed, INFEASIBLE)
+
     undominated = _fastest(visible_speed, rated.quality_lower, tiers)
-    count, length, pair = _joined(undominated, _best_shown(feasible, rated.quality, tiers))
+    count, length, pair = _joined(
+        undominated, _best_shown(feasible, rated.quality, tiers), (*f.fits.shape[:2], len(column))
+    )
     places = (count, length, column[pair])
     return _columns(context, f, places, rated.take(pair), _speeds(f, timing, low, places))
 
@@ -78,19 +79,26 @@ def _careful(context: SweepContext, f: FeasibleBatch, timing: BatchTiming | None
     return timing.tokens_per_s_low(), unknown if context.question.max_ttft is None else timing.ttft_high()
 
 
-def _fastest(speed: Callable[[slice], FloatArray], quality_lower: FloatArray, tiers: Sequence[slice]) -> Places:
+def _feasible(reaches: BoolArray, column: IntArray, good_enough: BoolArray | None) -> BoolArray:
+    """Return which pairs of a tier fit and reach the floors (counts, contexts, pairs)."""
+    reached = take_last_axis(reaches, column)
+    return reached if good_enough is None else reached & good_enough
+
+
+def _fastest(speed: Callable[[int], FloatArray], quality_lower: FloatArray, tiers: Sequence[slice]) -> Places:
     """Return the places of what is faster than everything as good in its own tier and in those before.
 
-    speed: of a tier (counts, contexts, pairs), unknown ones count as 0 [tokens/s]; quality_lower: falls within each tier
-    (pairs,) [points]. The running maximum of the speed with falling quality is the frontier (Kung, Luccio, Preparata 1975).
+    speed: of a tier by its number (counts, contexts, pairs), unknown ones count as 0 [tokens/s]; quality_lower: falls within
+    each tier (pairs,) [points]. The running maximum of the speed with falling quality is the frontier (Kung, Luccio,
+    Preparata 1975).
     """
     selected: list[Places] = []
     before: list[tuple[FloatArray, FloatArray]] = []
-    for tier in tiers:
+    for number, tier in enumerate(tiers):
         quality = quality_lower[tier]
         if not len(quality):
             continue
-        own = speed(tier)
+        own = speed(number)
         top = np.empty((*own.shape[:-1], len(quality) + 1))
         top[..., 0] = INFEASIBLE
         np.maximum.accumulate(own, axis=-1, out=top[..., 1:])
@@ -107,14 +115,14 @@ def _fastest(speed: Callable[[slice], FloatArray], quality_lower: FloatArray, ti
     return count, length, pair
 
 
-def _best_shown(feasible: Callable[[slice], BoolArray], quality: FloatArray, tiers: Sequence[slice]) -> Places:
-    """Return the places of the highest quality of each tier. feasible: of a tier (counts, contexts, pairs)."""
+def _best_shown(feasible: Sequence[BoolArray], quality: FloatArray, tiers: Sequence[slice]) -> Places:
+    """Return the places of the highest quality of each tier. feasible: of each tier (counts, contexts, pairs)."""
     parts: list[Places] = []
-    for tier in tiers:
+    for fitting, tier in zip(feasible, tiers, strict=True):
         order = np.argsort(-quality[tier], kind="stable")
         if not len(order):
             continue
-        fits = take_last_axis(feasible(tier), order)
+        fits = take_last_axis(fitting, order)
         count, length = np.nonzero(fits.any(axis=-1))
         parts.append((count, length, order[fits.argmax(axis=-1)[count, length]] + tier.start))
     if not parts:
@@ -124,9 +132,10 @@ def _best_shown(feasible: Callable[[slice], BoolArray], quality: FloatArray, tie
     return count, length, pair
 
 
-def _joined(one: Places, other: Places) -> Places:
-    """Return all places once."""
-    count, length, pair = np.unique(np.concatenate((np.stack(one), np.stack(other)), axis=1), axis=1)
+def _joined(one: Places, other: Places, shape: tuple[int, ...]) -> Places:
+    """Return all places once, in order. shape: of what they are places in."""
+    flat = np.sort(np.concatenate([np.ravel_multi_index(places, shape) for places in (one, other)]))
+    count, length, pair = np.unravel_index(flat[np.diff(flat, prepend=-1) > 0], shape)
     return count, length, pair
 
 
