@@ -80,8 +80,8 @@ def test_offline_is_one_line(
     [
         ("128k", None, "131,072 tokens, half full, prompts of 1,000"),
         ("128k", "100k", "131,072 tokens, 89 % full, prompts of 102,400"),
-        ("16k", "8k", "16,384 tokens, 74 % full, prompts of 8,192"),
-        ("2k", None, "2,048 tokens, 65 % full"),
+        ("16k", "8k", "16,384 tokens, 75 % full, prompts of 8,192"),
+        ("2k", None, "2,048 tokens, 74 % full"),
     ],
 )
 def test_how_full_the_context_is_follows_from_the_prompt(
@@ -174,3 +174,35 @@ def test_the_lengths_of_a_task_leave_room_in_a_shorter_context(capsys: pytest.Ca
     """A prompt of 5,000 tokens that nobody typed was refused in a context of 4,096."""
     assert main(["inspect", "qwen3-8b", "--device", "RTX 4090", "--task", "rag", "--context", "4k"]) == 0
     assert "prompts of 3,072" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ("--answer 5000", "A prompt of 1,000 tokens and an answer of 5,000 exceed the context of 4,096."),
+        ("--answer 3097", "A prompt of 1,000 tokens and an answer of 3,097 exceed the context of 4,096."),
+        ("--prompt 4000 --answer 97", "A prompt of 4,000 tokens and an answer of 97 exceed the context of 4,096."),
+        ("--task rag --prompt 4000 --answer 97", "exceed the context of 4,096."),
+    ],
+)
+@pytest.mark.parametrize("asked", [("inspect", "qwen3-8b"), ("plan",)])
+def test_an_answer_that_was_given_is_never_cut(
+    asked: tuple[str, ...], lengths: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*asked, "--device", "RTX 4090", "--context", "4k", "--lang", "en"]
+    assert main([*words, *lengths.split()]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("lengths", "told"), [("--answer 3096", "3,096"), ("--prompt 4095", "answers of 1,")])
+def test_lengths_that_fill_the_context_are_taken(lengths: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["inspect", "qwen3-8b", "--device", "RTX 4090", "--context", "4k", "--lang", "en"]
+    assert main([*words, *lengths.split()]) == 0
+    assert told in capsys.readouterr().out
+
+
+def test_a_long_answer_counts_for_how_full_the_context_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """It was "0 % full", although the speed is that of the middle of the answer."""
+    words = ["inspect", "llama3.1-8b", "--device", "RTX 4090", "--context", "128k", "--prompt", "1"]
+    assert main([*words, "--answer", "131071", "--lang", "en"]) == 0
+    assert "131,072 tokens, half full" in " ".join(capsys.readouterr().out.split())

@@ -15,6 +15,7 @@ from gyakusan.documents.plan import plan as plan_document
 from gyakusan.engines.registry import NAMES
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.select.inspect_line import inspect_words
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show import terminal
 from gyakusan.show.plan_details import SHOWN_COST, details, install_fact, installing, quantization_cost
@@ -234,3 +235,33 @@ def test_what_grows_with_use_is_said_with_the_room_for_it(capsys: pytest.Capture
 def test_thousands_stand_apart() -> None:
     """All users together had 4668 tokens/s."""
     assert [short(n) for n in (4.23, 12.0, 999.4, 4668.0)] == ["4.2", "12", "999", "4,668"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"device": "Mac mini M6 16GB", "users": 3},
+        {"device": "Mac mini M6 16GB", "users": 2, "engines": "llama.cpp"},
+        {"device": "RTX 4090", "users": 3, "ram": "64GiB"},
+        {"device": "RTX 4090", "users": 7, "engines": "ollama", "ram": "128GiB"},
+        {"device": "RTX 3060 12GB", "users": 2, "engines": "vllm", "ram": "64GiB"},
+        {"device": "cpu", "ram": "64GiB"},
+    ],
+    ids=str,
+)
+def test_the_line_that_checks_a_plan_prints_the_plans_own_gib(
+    asked: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A Mac's memory was 4.90-9.65 in a plan and 6.35-9.65 in the inspect that checks it, growth 64.1 and 64.0."""
+    answer = recommend(parse_request(asked))
+    plan = answer.plans[0]
+    parts = details(answer, plan, 1, find_capacity(plan.deployment), None, date(2026, 11, 30))
+    told = " ".join(" ".join(line.plain for line in terminal.lines(parts, "en", 200)).split())
+    words = inspect_words(answer.request, plan)
+    assert words is not None
+    assert main([*words[1:], "--lang", "en"]) in (0, 1)
+    screen = capsys.readouterr().out
+    for low, high in re.findall(r"total +[\d.]+ +([\d.]+)-([\d.]+)", screen):
+        assert f"({low}-{high})" in told, (asked, told)
+    grows = re.findall(r"up to ([\d.]+) more for cached chats", " ".join(screen.split()))
+    assert grows == re.findall(r"with use up to ([\d.]+) GiB more", told)

@@ -48,23 +48,23 @@ class Turn:
         """
         from gyakusan.planning.predict.assessment import Lengths
 
-        usual = self._usual(None if "context" in people.most else people.context)
-        return Lengths(
-            _length(self.prompt) or (None if usual is None else usual.prompt_tokens),
-            _length(self.answer) or (None if usual is None else usual.output_tokens),
-        )
+        prompt, answer = _length(self.prompt), _length(self.answer)
+        usual = self._usual(context=None if "context" in people.most else people.context, prompt=prompt)
+        if usual is None:
+            return Lengths(prompt, answer)
+        return Lengths(usual.prompt_tokens, answer or usual.output_tokens)
 
     def people(self, people: People) -> People:
         """Return the load, with the task's context where nobody gives one. Raises UnknownName."""
-        usual = self._usual(None)
+        usual = self._usual()
         return people if usual is None or people.context is not None else replace(people, context=str(usual.context))
 
-    def _usual(self, context: str | None) -> Workload | None:
+    def _usual(self, **given: str | int | None) -> Workload | None:
         from gyakusan.planning.request.parse_request import parse_request
 
         if self.task is None:
             return None
-        return parse_request({"task": self.task, **({} if context is None else {"context": context})}).workload
+        return parse_request({"task": self.task, **given}).workload
 
 
 def _length(text: str | None) -> int | None:
@@ -148,11 +148,11 @@ def _inspected(
     first: Deployment, asked: Lengths, people: People, where: Where, server: Server, *, limited: bool
 ) -> Inspected:
     """Everything that is shown of one engine. limited: with how far its load can grow."""
-    from gyakusan.planning.predict.assessment import assess, check_prompt
+    from gyakusan.planning.predict.assessment import assess, check_lengths
     from gyakusan.planning.predict.capacity import find_capacity
     from gyakusan.show.inspect import Inspected
 
-    check_prompt(asked.prompt, first.load)
+    check_lengths(asked, first.load)
     refusals, value = first.refusals, first.ledger
     fits = value.fit == "fits" and not refusals
     ways: tuple[Way, ...] = ()

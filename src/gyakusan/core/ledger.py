@@ -189,23 +189,18 @@ class Account(Struct, frozen=True):
         return sum(line.bytes for line in self.lines)
 
     @property
-    def low(self) -> Number:
-        """Return the sum of the low ends [B]."""
-        return sum(line.least for line in self.lines)
-
-    @property
     def high(self) -> Number:
-        """Return the sum of the high ends [B]."""
+        """Return the sum of the high ends, with all that use may add: a limit, not the end of a range that is shown [B]."""
         return sum(line.greatest for line in self.lines)
 
     @property
     def at_least(self) -> Number:
-        """Return the low end of doubt: what grows with use counts as it is at the start [B]."""
+        """Return the low end of every range that is shown: what grows with use counts at its best figure, as in `total` [B]."""
         return sum(line.bytes if line.grows else line.least for line in self.lines)
 
     @property
     def at_most(self) -> Number:
-        """Return the high end of doubt: what grows with use counts as it is at the start [B]."""
+        """Return the high end of every range that is shown: what grows with use counts at its best figure, as in `total` [B]."""
         return sum(line.bytes if line.grows else line.greatest for line in self.lines)
 
     @property

@@ -28,3 +28,16 @@ def check_prompt_length(prompt: int, context: int) -> None:
     if prompt > context:
         raise BadQuantity("A prompt of {prompt} tokens is longer than the context of {context}.", mend=mend, **facts)
     raise BadQuantity("A prompt of {prompt} tokens fills the context: no answer fits.", mend=mend, **facts)
+
+
+def check_turn_lengths(prompt: int, answer: int, context: int) -> None:
+    """Raise BadQuantity for a prompt and an answer that are not within one context together [tokens]."""
+    check_prompt_length(prompt, context)
+    if prompt + answer > context:
+        raise BadQuantity(
+            "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
+            prompt=f"{prompt:,}",
+            answer=f"{answer:,}",
+            context=f"{context:,}",
+            mend="Raise the context, or shorten the prompt or the answer.",
+        )

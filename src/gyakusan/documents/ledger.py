@@ -101,8 +101,8 @@ class AccountJson(Struct, frozen=True):
     capacity: of its memory, null if not known [B]
     usable: what an engine may have of it, null if not known [B]
     total: best figure [B]
-    total_low: low end of the range [B]
-    total_high: high end of the range [B]
+    total_low: low end of the range; what grows with use counts at its best figure, as in `total` [B]
+    total_high: high end of the range; what use may add up to a limit is `cap` of a line [B]
     fits: true if the best figure is within what is usable; a device of unknown capacity counts as large enough
     short_by: bytes missing, 0 if it fits [B]
     lines: what is allocated
@@ -385,7 +385,7 @@ def _model(m: Model) -> ModelJson:
 
 def _account(account: Account) -> AccountJson:
     d = account.device
-    total, low, high = int(account.total), int(account.low), int(account.high)
+    total, low, high = int(account.total), int(account.at_least), int(account.at_most)
     lines = tuple(_line(x) for x in account.lines)
     fits, short = bool(account.fits), int(account.short_by)
     spare = None if account.spare is None else int(account.spare)

@@ -11,7 +11,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message
-from gyakusan.planning.predict.assessment import Assessment, assess, check_prompt
+from gyakusan.planning.predict.assessment import Assessment, Lengths, assess, check_lengths
 from gyakusan.planning.predict.ways import Asked, Way, ways_of
 from gyakusan.python.answer import Answer, extended, quality_words, speed_words
 from gyakusan.python.options import Amount, check_types, deployed
@@ -160,7 +160,7 @@ def inspect(
     length, output = (None if n is None else parse_count(n, at_most=MOST_CONTEXT) for n in (prompt, answer))
     given = {"images": None, **settings}
     asked = deployed(model, given, context=context, users=users, quant=quant, engine=engine, offline=offline, **where)
-    check_prompt(length, asked.load)
+    check_lengths(Lengths(length, output), asked.load)
     ledger, dry = asked.ledger, _dry_run(asked) if exact else None
     ways = ways_of(Asked(asked, device, memory is not None, prompt=length, answer=output), ledger)
     judged = assess(asked, ledger, length, output)

@@ -24,7 +24,7 @@ from gyakusan.units import GIB
 SAID_ELSEWHERE = ("The computer's RAM is unknown, so it is not checked.",)
 """Notes of engines that the screen says in another place."""
 HALF = (40, 60)
-"""A context that is so full where an answer begins is called half full. [%]"""
+"""A context that is so full in the middle of an answer, for which its speed is computed, is called half full. [%]"""
 
 
 class Inspected(Struct, frozen=True):
@@ -197,8 +197,8 @@ def _question(found: Inspected) -> Question:
 
 
 def _used(turn: TurnShape, load: Load) -> int:
-    """Return how much of a context is used where an answer begins: earlier turns and the prompt [%]."""
-    return round(100 * float(turn.depth + turn.prompt) / int(load.context))
+    """Return how much of a context is used in the mean of an answer: earlier turns, the prompt, half of the answer [%]."""
+    return round(100 * float(turn.context) / int(load.context))
 
 
 def _context(found: Inspected, *, used: int | None = None) -> Message:

@@ -153,9 +153,14 @@ def _ram(account: Account) -> Iterator[tuple[Cell, ...]]:
 
 def _server_row(account: Account, lines: Sequence[Line]) -> tuple[Cell, ...]:
     """Return what the server itself keeps in RAM, as one row, and how far it grows."""
-    more = sum(float(x.greatest - x.bytes) for x in lines if x.grows)
+    more = growth(lines)
     note: Words = say("up to {more} more for cached chats", more=needed_gib(more)) if more else ""
     return say("  {part}", part=_ram_parts(account, lines)), gib(sum(float(x.bytes) for x in lines)), "", note
+
+
+def growth(lines: Sequence[Line]) -> float:
+    """Return what use may add to some lines up to their limits, as every screen says it: summed, then rounded once [B]."""
+    return sum(float(line.greatest - line.bytes) for line in lines if line.grows)
 
 
 def _ram_parts(account: Account, lines: Sequence[Line]) -> Listed:

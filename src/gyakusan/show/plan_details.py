@@ -26,7 +26,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.assessment import BIND_TEXTS
-from gyakusan.show.ledger import label
+from gyakusan.show.ledger import growth, label
 from gyakusan.show.plan_notes import (
     EFFORT_TEXTS,
     QUALITY_TEXTS,
@@ -39,7 +39,7 @@ from gyakusan.show.purchase import purchase_lines
 from gyakusan.show.request_line import asked
 from gyakusan.show.source_words import licence_words
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, caveat, quality, short
+from gyakusan.show.wording import brief, caveat, gib, needed_gib, quality, short, spare_gib
 from gyakusan.units import GIB
 
 PART_TEXTS: dict[LineKind, str] = {
@@ -217,21 +217,21 @@ def _memories(plan: Plan) -> Iterator[Message]:
 
 def _growing(account: Account) -> Iterator[Message]:
     """Yield what use adds to a device up to a limit, and whether it has room for that."""
-    lines = [line for line in account.lines if line.grows and int(line.greatest - line.bytes) >= SHOWN_BYTES]
-    if not lines:
+    sizes = [(line, int(line.greatest - line.bytes)) for line in account.lines if line.grows]
+    more = int(growth(account.lines))
+    if more < SHOWN_BYTES:
         return
-    sizes = [int(line.greatest - line.bytes) for line in lines]
     parts = tuple(
-        say("{part} {n}", part=label(line, account), n=f"{size / GIB:.1f}")
-        for line, size in zip(lines, sizes, strict=True)
+        say("{part} {n}", part=label(line, account), n=needed_gib(size)) for line, size in sizes if size >= SHOWN_BYTES
     )
-    facts = {"device": whole(brief(account.device.name)), "n": f"{sum(sizes) / GIB:.1f}", "parts": Listed(parts)}
+    facts = {"device": whole(brief(account.device.name)), "n": needed_gib(more), "parts": Listed(parts)}
     spare = account.spare
-    if spare is None or sum(sizes) <= int(spare):
+    if spare is None or more <= int(spare):
         yield say("{device}: with use up to {n} GiB more: {parts}", **facts)
         return
-    facts["spare"] = f"{int(spare) / GIB:.1f}"
-    yield say("{device}: with use up to {n} GiB more ({parts}), and {spare} are free", **facts)
+    yield say(
+        "{device}: with use up to {n} GiB more ({parts}), and {spare} are free", spare=spare_gib(float(spare)), **facts
+    )
 
 
 def _memory(account: Account, numbers: str = "") -> Message:
@@ -244,14 +244,14 @@ def _memory(account: Account, numbers: str = "") -> Message:
     )
     facts = {
         "device": whole(numbers + brief(account.device.name)),
-        "total": f"{int(account.total) / GIB:.2f}",
-        "low": f"{int(account.low) / GIB:.2f}",
-        "high": f"{int(account.at_most) / GIB:.2f}",
+        "total": gib(float(account.total)),
+        "low": gib(float(account.at_least)),
+        "high": gib(float(account.at_most)),
         "parts": Listed(parts),
     }
     if usable is None:
         return say("{device}: {total} GiB ({low}-{high}): {parts}", **facts)
-    return say("{device}: {total} GiB ({low}-{high}) of {usable}: {parts}", usable=f"{usable / GIB:.2f}", **facts)
+    return say("{device}: {total} GiB ({low}-{high}) of {usable}: {parts}", usable=gib(usable), **facts)
 
 
 def _at_most(plan: Plan, limits: Capacity) -> Message:

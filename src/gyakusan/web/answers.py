@@ -32,14 +32,14 @@ def inspect(query: InspectQuery) -> Inspection:
 def memory_map(query: InspectQuery) -> MemoryMap:
     """Return where a model fits. Raises GyakusanError."""
     from gyakusan.api import MOST_CONTEXT
-    from gyakusan.planning.predict.assessment import check_prompt
+    from gyakusan.planning.predict.assessment import Lengths, check_lengths
     from gyakusan.planning.predict.memory_map import memory_map as made
     from gyakusan.python.options import deployed
     from gyakusan.units import parse_count
 
     asked = deployed(query.model, _settings(query), offline=True, **_question(query))
     if query.prompt is not None:
-        check_prompt(parse_count(query.prompt, at_most=MOST_CONTEXT), asked.load)
+        check_lengths(Lengths(parse_count(query.prompt, at_most=MOST_CONTEXT)), asked.load)
     return made(asked)
 
 

@@ -25,6 +25,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"device": "cpu", "ram": "64GiB"},
     {"device": "4x H100", "users": 32, "context": "32k"},
     {"device": "DGX Spark", "users": 4, "task": "rag"},
+    {"device": "Mac mini M6 16GB", "users": 3},
 )
 
 
@@ -40,6 +41,8 @@ def test_inspect_says_what_the_plan_says(question: dict[str, Any], capsys: pytes
         found = json.loads(capsys.readouterr().out)
         assert [d["total"] for d in found["devices"]] == [float(a.total) for a in plan.ledger.accounts], words
         assert (found["pace"] is None) == (plan.pace is None)
+        ranges = [(d["total_low"], d["total_high"]) for d in found["devices"]]
+        assert ranges == [(int(a.at_least), int(a.at_most)) for a in plan.ledger.accounts], words
         for name in ("decode_each", "decode_all", "ttft") if plan.pace is not None else ():
             ours = getattr(plan.pace, name)
             theirs = found["pace"][name]

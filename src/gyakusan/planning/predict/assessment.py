@@ -8,7 +8,7 @@ from gyakusan.catalog import quality as scores
 from gyakusan.catalog.quality import Quality
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
-from gyakusan.core.load import Load, check_prompt_length
+from gyakusan.core.load import Load, check_prompt_length, check_turn_lengths
 from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.core.quality import Score, after_penalty
@@ -127,10 +127,18 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine, use
     )
 
 
-def check_prompt(prompt: int | None, load: Load) -> None:
-    """Raise BadQuantity for a prompt that leaves no room for an answer. prompt: its length, None = as for chatting [tokens]."""
-    if prompt is not None:
-        check_prompt_length(prompt, int(load.context))
+def check_lengths(lengths: Lengths, load: Load) -> None:
+    """Raise BadQuantity for lengths that the context does not hold: only those that nobody gave are shortened to fit it."""
+    context = int(load.context)
+    if lengths.prompt is not None:
+        check_prompt_length(lengths.prompt, context)
+    if lengths.answer is not None:
+        check_turn_lengths(_prompt(lengths.prompt, context), lengths.answer, context)
+
+
+def _prompt(prompt: int | None, context: int) -> int:
+    """Return a prompt that leaves room for an answer in its context [tokens]."""
+    return min(prompt, max(1, context - 1)) if prompt else min(PROMPT, max(1, context * 3 // 4))
 
 
 def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None, answer: int | None = None) -> TurnShape:
@@ -139,7 +147,7 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None, 
     prompt, answer: their lengths, None = as for chatting [tokens]
     """
     context = int(load.context)
-    prompt = min(prompt, max(1, context - 1)) if prompt else min(PROMPT, max(1, context * 3 // 4))
+    prompt = _prompt(prompt, context)
     answer = min(ANSWER if answer is None else answer, max(1, context - prompt))
     return TurnShape(
         users=ceil_div(int(load.users), compute.replicas),

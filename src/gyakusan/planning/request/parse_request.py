@@ -13,7 +13,7 @@ from typing import Any, get_args
 from msgspec import structs
 
 from gyakusan.choices import choice
-from gyakusan.core.load import check_prompt_length
+from gyakusan.core.load import check_turn_lengths
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, UsageError, did_you_mean, unknown
@@ -88,15 +88,7 @@ def _users_of_rate(rate: float, request: PlanRequest) -> int:
 def check_request(request: PlanRequest) -> PlanRequest:
     """Return the request. Raises BadQuantity or BadSetting if its values contradict each other."""
     workload = request.workload
-    check_prompt_length(workload.prompt_tokens, workload.context)
-    if workload.prompt_tokens + workload.output_tokens > workload.context:
-        raise BadQuantity(
-            "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
-            prompt=f"{workload.prompt_tokens:,}",
-            answer=f"{workload.output_tokens:,}",
-            context=f"{workload.context:,}",
-            mend="Raise the context, or shorten the prompt or the answer.",
-        )
+    check_turn_lengths(workload.prompt_tokens, workload.output_tokens, workload.context)
     named = request.device is not None or request.memory is not None
     if request.budget is not None and named:
         raise BadSetting(
