@@ -315,7 +315,7 @@ def test_a_machine_of_unknown_power_keeps_its_price(capsys: pytest.CaptureFixtur
     """It said that the price is not known, which the question itself had given."""
     asked = ("fleet", "--users", "4", "--device", "Mac mini M6 24GB", "--model", "gpt-oss-20b", "--price", "300000JPY")
     text = said(capsys, *asked, "--lang", "en")
-    assert "600,000 yen to buy. Its power is not known, so neither is the cost of a month." in text
+    assert "300,000 yen to buy. Its power is not known, so neither is the cost of a month." in text
     assert "price is not known" not in text
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gyakusan.engines.registry import engine
-from gyakusan.message import Listed, Message, people, say, typed_duration
+from gyakusan.message import Listed, Message, duration, people, say, typed_duration
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.fleet.labels import shown_figures
 from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.fleet.ranking import keeps_pace, lacks_for_cheapest
 from gyakusan.planning.fleet.recommend import FleetAnswer, left_out
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import sold_used_only
-from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.missed_figures import at_least_time, at_most
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
 from gyakusan.show.answer import answer_screen, no_answer
 from gyakusan.show.plan_notes import price_note
-from gyakusan.show.plan_words import PREFERRED_TEXTS
+from gyakusan.show.plan_words import CHEAPEST_TEXTS, PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Note, Question, Table, Text, Tree, Verdict, Words, whole
@@ -43,11 +46,13 @@ def screen(answer: FleetAnswer) -> Tree:
     return answer_screen(_verdict(answer), question(answer), _table(answer), closing)
 
 
-UNPRICED_TEXTS = {
-    "unknown": "Take {machines} with {model}: {speed}. Its price is not known.",
-    "used": "Take {machines} with {model}: {speed}. Only used prices of it are known: add --used.",
+PRICE_TEXTS = {
+    "month": "{fleet}, {cost} a month ({price} to buy).",
+    "power": "{fleet}, {price} to buy. Its power is not known, so neither is the cost of a month.",
+    "unknown": "{fleet}. Its price is not known.",
+    "used": "{fleet}. Only used prices of it are known: add --used.",
 }
-"""What to take where it has no new price."""
+"""What a fleet costs, by what is known of that."""
 
 
 def amounts(answer: FleetAnswer) -> Amounts:
@@ -56,27 +61,44 @@ def amounts(answer: FleetAnswer) -> Amounts:
 
 
 def _verdict(answer: FleetAnswer) -> Verdict:
-    """Return what to take, how fast it is, what it costs, and what a failure does."""
-    plan, told = answer.plans[0], amounts(answer)
+    """Return what to take, how fast it is, what it costs, and what a failure does.
+
+    Nobody is told to take what may not fit or is too slow to be of use.
+    """
+    plan, told, request = answer.plans[0], amounts(answer), answer.request.plan_request
     total, price = plan.cost.requested.total, plan.plan.offer.price
     facts = {"machines": machines(plan), "model": whole(plan.plan.name), "speed": _speed_words(answer, plan)}
-    if total is None and price is not None:
-        first = say(
-            "Take {machines} with {model}: {speed}, {price} to buy. Its power is not known, so neither is the cost of a month.",
-            **facts,
-            price=told.words(price * plan.machines),
-        )
-    elif total is None or price is None:
-        used = sold_used_only(answer.request.plan_request, plan.plan.offer)
-        first = Message(UNPRICED_TEXTS["used" if used else "unknown"], facts)
+    slow = () if keeps_pace(request, plan) else tuple(_too_slow(request, plan))
+    if not plan.plan.surely_fits:
+        fleet = say("Fleet 1 is {machines} with {model}: {speed}, it may not fit", **facts)
+    elif slow:
+        fleet = say("Fleet 1 is {machines} with {model}: {speed}", **facts)
     else:
-        first = say(
-            "Take {machines} with {model}: {speed}, {cost} a month ({price} to buy).",
-            **facts,
-            cost=told.words(total),
-            price=told.words(price * plan.machines),
-        )
+        fleet = say("Take {machines} with {model}: {speed}", **facts)
+    kind = "month" if total is not None and price is not None else "power" if price is not None else "unknown"
+    kind = "used" if kind == "unknown" and sold_used_only(request, plan.plan.offer) else kind
+    paid = None if price is None else told.words(price * plan.machines)
+    first = Message(PRICE_TEXTS[kind], {"fleet": fleet, "cost": told.words(total), "price": paid})
+    if slow or not plan.plan.surely_fits:
+        return Verdict((*slow, first, failure(plan)), Message(""), "doubt")
     return Verdict((first, failure(plan)), say("Take"), "fits")
+
+
+def _too_slow(request: PlanRequest, plan: FleetPlan) -> Iterator[Message]:
+    """Yield by which figure the first fleet is too slow: then no other keeps the limits either."""
+    least, longest = slowest_answer(request), longest_wait(request)
+    if plan.answer_speed < least:
+        yield say(
+            "*No fleet keeps all limits of speed*: fleet 1 has {n} tokens/s of answer, and {least} are the least (default).",
+            n=at_most(plan.answer_speed, 2),
+            least=f"{least:g}",
+        )
+        return
+    yield say(
+        "*No fleet keeps all limits of speed*: the first token of fleet 1 takes {n}, and {longest} is the most (default).",
+        n=at_least_time(plan.first_token),
+        longest=duration(longest),
+    )
 
 
 def _speed_words(answer: FleetAnswer, plan: FleetPlan) -> Message:
@@ -236,12 +258,20 @@ def _kilowatts(watts: float) -> str:
 
 def _note(answer: FleetAnswer, plan: FleetPlan) -> Note:
     prefer = answer.request.plan_request.prefer
-    texts = ROLE_TEXTS | {"balanced": PREFERRED_TEXTS[prefer]}
+    texts = ROLE_TEXTS | {"balanced": PREFERRED_TEXTS[prefer], "cheapest": _cheapest(answer, plan)}
     if shown_figures(plan).speed < max(shown_figures(p).speed for p in answer.plans):
         texts["fastest"] = "fastest answers"
     return Note(
         say("{labels}", labels=Listed(tuple(Message(texts[r]) for r in plan.roles))), tuple(_items(answer, plan))
     )
+
+
+def _cheapest(answer: FleetAnswer, plan: FleetPlan) -> str:
+    """Return what a fleet is called that is the cheapest of those that lack nothing, by what cheaper rows lack."""
+    price = shown_figures(plan).price
+    cheaper = [p for p in answer.plans if shown_figures(p).price < price]
+    lacks = {lacks_for_cheapest(answer.request.plan_request, p) for p in cheaper}
+    return CHEAPEST_TEXTS[lacks.pop() if len(lacks) == 1 else ""] if cheaper else ROLE_TEXTS["cheapest"]
 
 
 def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
@@ -306,7 +336,6 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
     """Yield what stands before the replicas, and what the answer rests on."""
     if (prices := price_note([p.plan.offer for p in answer.plans])) is not None:
         yield prices
-    yield from _scope(answer)
     yield from _keys(answer)
     if any(p.replicas > 1 for p in answer.plans):
         yield say("In front: a balancer by fewest open requests, with sticky conversations.")
@@ -317,20 +346,6 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
         )
     if not all(p.commands for p in answer.plans):
         yield address_missing()
-
-
-def _scope(answer: FleetAnswer) -> Iterator[Message]:
-    """Yield of which fleets the labels are true."""
-    roles = {r for p in answer.plans for r in p.roles}
-    if (
-        answer.request.plan_request.model is None
-        and roles & {"fastest", "cheapest", "fewest"}
-        and len(answer.plans) > 1
-    ):
-        yield say(
-            "Fastest, cheapest and fewest are of fleets within {n} points of the best quality (low ends) at the wanted speed.",
-            n=f"{CHEAPEST_WITHIN_POINTS:g}",
-        )
 
 
 def _keys(answer: FleetAnswer) -> Iterator[Message]:

@@ -16,7 +16,7 @@ from gyakusan.errors import GyakusanError
 from gyakusan.planning.fleet.costs import DAYS_PER_MONTH
 from gyakusan.planning.fleet.labels import MAX_ROWS, shown_figures
 from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.fleet.ranking import ranked_for_role
+from gyakusan.planning.fleet.ranking import lacks_for_cheapest, ranked_for_role
 from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, StepTime, pipeline_hop, pipeline_speed
 from gyakusan.planning.fleet.request import network, parse_fleet_request
@@ -25,7 +25,7 @@ from gyakusan.planning.request.pace import is_wanted
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.plan_capacity import capacity_of
-from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
+from gyakusan.planning.select.ranking import ENOUGH_POINTS, TIE_POINTS, rank_candidates
 from gyakusan.planning.select.recommend import recommend
 
 API = {"api_input": "0.15USD", "api_output": "0.6USD"}
@@ -60,8 +60,7 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     answer = ask(**values)
     plan_request = answer.request.plan_request
     roles = {r for p in answer.plans for r in p.roles}
-    assert {"balanced", "best", "fastest", "fewest"} <= roles
-    assert ("cheapest" in roles) is any(p.monthly < np.inf for p in answer.plans)
+    assert "balanced" in roles
     assert answer.plans[0].roles[0] == "balanced"
     for plan in answer.plans:
         replica = plan.plan
@@ -102,24 +101,31 @@ def test_a_token_is_cheapest_at_full_load(values: dict[str, Any]) -> None:
 
 def holds_labels(answer: FleetAnswer) -> None:
     """Every label is true of the figures that are shown, and no row is beaten in all of them."""
-    target = answer.request.plan_request.workload.target_tps
+    request = answer.request.plan_request
+    target = request.workload.target_tps
     rows = [shown_figures(p) for p in answer.plans]
     for plan, mine in zip(answer.plans, rows, strict=True):
         assert plan.roles
         assert not any(other.beats(mine) for other in rows)
         for label in plan.roles:
-            assert label != "cheapest" or mine.price == min(r.price for r in rows)
             assert label != "fewest" or mine.machines == min(r.machines for r in rows)
             assert label != "fastest" or mine.answer == max(r.answer for r in rows)
             assert label != "best" or mine.quality == max(r.quality for r in rows)
             assert label != "survives" or plan.failure_impact.verdict in ("spare", "holds")
+        if "cheapest" in plan.roles:
+            assert plan.plan.surely_fits
+            assert mine.answer >= target
+            assert mine.quality >= ENOUGH_POINTS or request.model is not None
+            for other, figures in zip(answer.plans, rows, strict=True):
+                assert figures.price >= mine.price or lacks_for_cheapest(request, other)
     if answer.plans:
         first = answer.plans[0]
         assert "balanced" in first.roles
-        fast = [p for p in answer.plans if p.answer_speed >= target]
-        assert first.answer_speed >= target or not fast
+        fast = [r for r in rows if r.answer >= target]
+        assert rows[0].answer >= target or not fast or first.replicas == 1
         assert len([r for p in answer.plans for r in p.roles]) == len({r for p in answer.plans for r in p.roles})
         assert len(answer.plans) <= MAX_ROWS
+        assert len({p.plan.surely_fits for p in answer.plans}) == 1
 
 
 @pytest.mark.parametrize("values", QUESTIONS)
@@ -177,6 +183,43 @@ def test_one_machine_is_the_machine_that_plan_plans() -> None:
     assert one.plan.ledger.accounts[0].total == same.ledger.accounts[0].total
     assert one.plan.pace == same.pace
     assert one.plan.command == same.command
+
+
+@pytest.mark.parametrize("device", ["RTX 3060 12GB", "RTX 4090", "RTX 5060 Ti 16GB", "2x RTX 3090"])
+@pytest.mark.parametrize(("users", "context"), [(1, "8k"), (4, "32k"), (12, "16k")])
+@pytest.mark.parametrize("prefer", ["balanced", "quality"])
+def test_a_single_machine_has_the_plan_that_plan_gives_it(device: str, users: int, context: str, prefer: str) -> None:
+    """Four people on an RTX 3060 had gemma4-12b-qat by plan, and gemma4-e4b-qat by fleet, with no reason said."""
+    question = {"device": device, "users": users, "context": context, "prefer": prefer}
+    fleets = ask(**question, replicas=1)
+    planned = recommend(parse_request({**question, "engines": fleets.request.plan_request.engines})).plans
+    assert bool(planned) is bool(fleets.plans)
+    if planned:
+        one, other = fleets.plans[0].plan, planned[0]
+        assert (one.name, one.quantization, one.engine, one.small_cache) == (
+            other.name, other.quantization, other.engine, other.small_cache,
+        )  # fmt: skip
+
+
+LABELLED: list[dict[str, Any]] = [
+    {"users": users, "budget": budget, "context": context}
+    for users, context in ((5, "32k"), (1, "8k"), (20, "16k"))
+    for budget in ("200000JPY", "300000JPY", "2000000JPY")
+]
+
+
+@pytest.mark.parametrize("values", LABELLED, ids=str)
+def test_labels_of_usual_questions_are_true(values: dict[str, Any]) -> None:
+    """The row called the cheapest answered at 3 tokens/s where 10 are wanted."""
+    holds_labels(ask(**values))
+
+
+def test_a_machine_whose_power_is_not_known_hides_no_cheaper_one() -> None:
+    """Four Macs without a known power counted as the cheapest, so that nothing else was tried for that."""
+    found = ask(users=5, budget="300000JPY", context="32k")
+    cheapest = role(found, "cheapest")
+    assert cheapest.monthly < np.inf
+    assert cheapest.monthly < found.plans[0].monthly
 
 
 def test_the_sized_fleet_is_the_smallest_on_target() -> None:
@@ -291,7 +334,7 @@ def test_a_failure_is_told() -> None:
         assert (plan.failure_impact.verdict in ("full", "stops")) == (expected < 1)
 
 
-@pytest.mark.parametrize(("device", "users"), [("8x H100", 200), ("RTX 4090", 30)])
+@pytest.mark.parametrize(("device", "users"), [("8x H100", 400), ("RTX 4090", 30)])
 def test_machines_that_are_left_serve_as_many_as_their_memory_holds(device: str, users: int) -> None:
     """Two of three machines that hold 84 people each serve 168 of 200, not two shares of 67."""
     full = [

@@ -112,14 +112,16 @@ class FleetPlan:
         return 0 if self.queue_estimate is None else -(-int(self.queue_estimate.slots) // self.replicas)
 
     @property
-    def quality_lower(self) -> float:
-        """Quality less one standard error [points]."""
-        return float(self.plan.score.value - self.plan.score.error)
+    def first_token(self) -> float:
+        """Time to the first token at the requested load, waiting included [s]."""
+        estimate = self.queue_estimate
+        return self.speed.ttft.value if estimate is None else float(estimate.first)
 
     @property
-    def visible_tokens_per_s(self) -> float:
-        """Lower end of each user's speed at the requested load, without tokens that reasoning spends [tokens/s]."""
-        return self.tokens_per_s_low / self.plan.thinking.factor
+    def quality_lower(self) -> float:
+        """Quality less one standard error, and less what a smaller cache counts for [points]."""
+        cache_loss = self.plan.deployment.rules.SMALLER_CACHE.loss if self.plan.small_cache else 0.0
+        return float(self.plan.score.value - self.plan.score.error) - cache_loss
 
     @property
     def monthly(self) -> float:

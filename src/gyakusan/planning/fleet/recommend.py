@@ -15,11 +15,11 @@ from gyakusan.planning.fleet.labels import shown_fleets
 from gyakusan.planning.fleet.multi_node import plans_across_machines
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.ranking import (
-    DEAREST,
     ROLES,
     affordable_beside,
     best_plan,
     cheapest_shapes,
+    not_much_dearer,
     ranked_for_role,
 )
 from gyakusan.planning.fleet.relaxations import find_relaxations
@@ -89,11 +89,10 @@ def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: E
     found = [sized(request, p, exchange) for p in promising]
     best_quality = max((p.quality_lower for p in found), default=None)
     across = plans_across_machines(request, candidates, exchange, best_quality)
-    target = request.plan_request.workload.target_tps
     found += [p for p in across if p.answer_speed >= slowest_answer(request.plan_request) or not found]
     winners = _role_winners(request.plan_request, found)
     more = surviving(request, winners[0], exchange) if winners else None
-    plans = shown_fleets([*winners, *(() if more is None else (more,))], lambda p: p.answer_speed >= target)
+    plans = shown_fleets(request.plan_request, [*winners, *(() if more is None else (more,))])
     if "nodes" in request.given and across and all(p.nodes == 1 for p in plans):
         plans = (*plans, replace(across[0], roles=("across",)))
     return plans
@@ -109,7 +108,7 @@ def _promising(
     plan_request, grid = request.plan_request, candidates.grid
     if not len(grid.cells):
         return []
-    scores = cheapest_shapes(plan_request, rank_candidates(plan_request, grid))
+    scores = cheapest_shapes(plan_request, rank_candidates(plan_request, grid), candidates.replicas)
     first = next(ranked_for_role("balanced", scores, candidates.replicas, plan_request), None)
     if first is not None:
         scores = affordable_beside(plan_request, scores, first)
@@ -135,7 +134,7 @@ def _role_winners(request: PlanRequest, found: Sequence[FleetPlan]) -> list[Flee
         if plan is None:
             continue
         if not winners and request.prefer != "quality":
-            near = [p for p in found if p.monthly <= DEAREST * plan.monthly]
+            near = not_much_dearer(found, plan)
         if not any(_is_dearer(plan, w) for w in winners):
             winners.append(plan)
     return winners

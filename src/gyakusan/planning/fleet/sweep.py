@@ -68,7 +68,8 @@ def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool
         if not affordable or (any(len(p.replicas) for p in parts) and _has_spare_slots(request, users)):
             continue
         replica_request = structs.replace(plan_request, users=users, arrivals=None)
-        grid = sweep(replica_request, columns, [offers[i] for i in affordable], models, reduce=True, alone=True)
+        machines = [offers[i] for i in affordable]
+        grid = sweep(replica_request, columns, machines, models, reduce=not plan_request.owned, alone=True)
         cells = structs.replace(grid.cells, offer=np.array(affordable, np.int64)[grid.cells.offer])
         parts.append(
             _feasible_fleets(request, replica_request, structs.replace(grid, cells=cells, offers=offers), fewest)
@@ -238,8 +239,8 @@ def _offer_column(grid: SweepResult, figures: Sequence[float | None]) -> FloatAr
 def _monthly_cost(request: FleetRequest, grid: SweepResult, replicas: IntArray, busy: FloatArray) -> FloatArray:
     """Return the monthly cost of each candidate's fleet, to rank by (candidates,) [JPY].
 
-    A power that is not known counts as 0, a price as infinite; if no price is known, all machines have the same price, so
-    that fewer machines cost less.
+    A price or a power that is not known makes it infinite. If no price is known, all machines have the same, so that fewer
+    machines cost less; if no power is, none counts.
     """
     any_known = any(o.price is not None for o in grid.offers)
     price = _offer_column(grid, [o.price if any_known else 1e6 for o in grid.offers])
@@ -248,7 +249,10 @@ def _monthly_cost(request: FleetRequest, grid: SweepResult, replicas: IntArray, 
     watts = costs.watts(device_watts, chassis_watts, replicas, request.spare, busy)
     power = costs.monthly_power(watts, request.terms, _yen(request.terms.tariff, request))
     purchase, upkeep = costs.monthly_purchase_and_upkeep(1.0, request.terms)
-    return np.asarray(price * (replicas + request.spare) * (purchase + upkeep) + power)
+    cost = np.asarray(price * (replicas + request.spare) * (purchase + upkeep) + power)
+    if all(o.power is None for o in grid.offers):
+        return cost
+    return np.where(np.isfinite(_offer_column(grid, [o.power for o in grid.offers])), cost, np.inf)
 
 
 def _yen(amount: Money, request: FleetRequest) -> float:

@@ -197,17 +197,17 @@ def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[
         yield "balanced"
     if len(rows) < 2:
         return
-    if _leads([f.quality for f in figures], number):
+    if leads([f.quality for f in figures], number):
         yield "best"
-    if _leads([f.answer for f in figures], number):
+    if leads([f.answer for f in figures], number):
         yield "fastest"
     if _is_cheapest(request, rows, number):
         yield "cheapest"
-    if _leads([f.spare for f in figures], number):
+    if leads([f.spare for f in figures], number):
         yield "room"
     if request.model is not None and not request.owned:
         memory = [-float(sum(g.memory or 0 for g in r.offer.machine.gpus)) for r in rows]
-        if _leads(memory, number):
+        if leads(memory, number):
             yield "smallest"
 
 
@@ -238,12 +238,24 @@ def lacks_for_cheapest(request: PlanRequest, plan: Plan) -> Literal["", "room", 
     Of a model that was named every plan does that is of use.
     """
     answer = None if plan.pace is None else plan.pace.decode_each.value / plan.thinking.factor
-    if not plan.surely_fits:
+    if request.model is None or not plan.surely_fits:
+        return lacks_of_value(request, answer, float(plan.score.value), surely=plan.surely_fits)
+    usable = plan.pace is None or bool(is_usable(request, answer or 0.0, plan.pace.ttft.value))
+    return "" if usable else "speed"
+
+
+def lacks_of_value(
+    request: PlanRequest, answer: float | None, points: float, *, surely: bool
+) -> Literal["", "room", "speed", "points"]:
+    """Return what figures lack of what the word cheapest promises of a plan or a fleet.
+
+    answer: speed of what people read, None = not known [tokens/s]
+    points: quality [points]
+    surely: it fits at the high end of doubt
+    """
+    if not surely:
         return "room"
-    if request.model is not None:
-        usable = plan.pace is None or bool(is_usable(request, answer or 0.0, plan.pace.ttft.value))
-        return "" if usable else "speed"
-    if answer is not None and bool(is_good_value(request, answer, float(plan.score.value))):
+    if answer is not None and bool(is_good_value(request, answer, points)):
         return ""
     fast = answer is not None and bool(is_good_value(request, answer, ENOUGH_POINTS))
     return "points" if fast else "speed"
@@ -264,7 +276,7 @@ def cheaper_than_cheapest(request: PlanRequest, rows: Sequence[Plan], number: in
     return lacks, "new" if mine.offer.own_computer else "computer"
 
 
-def _leads(values: Sequence[float | None], number: int) -> bool:
+def leads(values: Sequence[float | None], number: int) -> bool:
     """Return True if a value is the largest, and the first of equals; never if all are equal or it is not known."""
     known = [v for v in values if v is not None]
     value = values[number]
