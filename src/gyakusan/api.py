@@ -189,9 +189,10 @@ class Answer(Struct, frozen=True):
 
 def engine_names(text: str) -> tuple[str, ...]:
     """Return the names of engines for "all" or "Ollama, vllm". Raises UnknownName."""
-    if text.strip().casefold() == "all":
+    names = [name.strip() for name in text.split(",") if name.strip()] or [text]
+    if any(name.casefold() == "all" for name in names):
         return tuple(NAMES)
-    return tuple(dict.fromkeys(engine(name).NAME for name in text.split(",")))
+    return tuple(dict.fromkeys(engine(name).NAME for name in names))
 
 
 def answers(names: Sequence[str], ask: Callable[[str], Deployment]) -> tuple[Answer, ...]:

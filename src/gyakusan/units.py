@@ -40,7 +40,7 @@ def parse_bytes(text: str) -> int:
         raise BadQuantity(
             "{text} has no unit.",
             text=quoted(_short(text)),
-            number=number,
+            number=number.lstrip("+-"),
             mend="Write {number}GiB or {number}GB.",
         )
     if factor is None:
@@ -74,12 +74,14 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1,
     if factor is None:
         raise _no_count(str(text), length=length)
     value = float(number) * factor
-    if value != int(value) or not at_least <= value <= at_most:
+    if value != int(value):
+        raise _no_count(str(text), length=length)
+    if not at_least <= value <= at_most:
         raise BadQuantity(
             "{text} is out of range.",
             text=quoted(_short(str(text))),
-            low=at_least,
-            high=at_most,
+            low=f"{at_least:,}",
+            high=f"{at_most:,}",
             mend="Give a whole number from {low} to {high}.",
         )
     return int(value)
@@ -122,7 +124,7 @@ def _split(text: str, typed: str = "") -> tuple[str, str]:
         raise BadQuantity(
             "A quantity was expected, not {text}.",
             text=quoted(_short(typed or text)),
-            mend="Write a number and a unit, e.g. 24GiB or 32k.",
+            mend="Write a number and a unit, e.g. 24GiB.",
         )
     return match[1].replace(",", "").replace("_", ""), match[2]
 

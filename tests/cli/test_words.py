@@ -132,3 +132,39 @@ def test_a_refused_choice_names_the_choices_in_japanese_too(capsys: pytest.Captu
     assert "コーディング(coding)、文書検索(rag)" in capsys.readouterr().err
     assert main(["plan", "--task", "cooking", "--lang", "en"]) == 2
     assert "Choose one of: chat, coding, rag, agents, translation." in capsys.readouterr().err
+
+
+WRONG_AMOUNTS = ("-5人", "-5", "5.5人", "みんな", "", "0", "9e99")
+"""What is no amount of anything, as a person may type it."""
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("option", ["--users", "--context", "--ram", "--budget", "--prompt", "--answer"])
+@pytest.mark.parametrize("command", ["plan", "inspect"])
+def test_a_wrong_amount_names_its_option_and_a_mend(
+    command: str, option: str, language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command == "inspect" and option == "--budget":
+        return
+    machine = () if option == "--budget" else ("--device", "RTX 4090")
+    model = ("qwen3-8b",) if command == "inspect" else ()
+    for amount in WRONG_AMOUNTS:
+        assert main([command, *model, *machine, option, amount, "--lang", language]) == 2, amount
+        said = capsys.readouterr().err
+        assert option in said, (amount, said)
+        assert "--help" not in said, (amount, said)
+        assert len(said.split("。" if language == "ja" else ". ")) > 1, (amount, said)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_wrong_choice_is_said_alike(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The parser's choices and those of a request had two sentences for one mistake."""
+    heads = set()
+    for words in (
+        ["plan", "--task", "x"], ["plan", "--prefer", "x"], ["plan", "--os", "x"], ["inspect", "qwen3-8b", "--task", "x"],
+        ["inspect", "qwen3-8b", "--flash-attention", "x"], ["inspect", "qwen3-8b", "--outputs", "x"],
+    ):  # fmt: skip
+        assert main([*words, "--lang", language]) == 2
+        said = capsys.readouterr().err
+        heads.add(said.replace(words[-2], "OPTION").split("." if language == "en" else "。")[0])
+    assert len(heads) == 1, heads

@@ -35,3 +35,35 @@ def test_one_of_several_models_thinks_as_it_was_planned_to() -> None:
     model = RoutedModel("a", Path("/m.gguf"), asked.settings, asked.thinking_words)
     assert "reasoning = off" in router.preset(Routed((model,), 1))
     assert "reasoning = off" not in router.preset(Routed((replace(model, words=()),), 1))
+
+
+@pytest.mark.parametrize(
+    ("engine", "changes", "told"),
+    [
+        ("llama.cpp", {}, "f16"),
+        ("llama.cpp", {"key_type": "Q8_0", "value_type": "Q8_0"}, "q8_0"),
+        ("llama.cpp", {"key_type": "f16", "value_type": "q8_0"}, "K f16, V q8_0"),
+        ("llama.cpp", {"key_type": "Q5_1", "value_type": "Q5_1"}, "q5_1"),
+        ("ollama", {"kv_cache_type": "q4_0"}, "q4_0"),
+        ("vllm", {"kv_cache_dtype": "bfloat16"}, "f16"),
+        ("vllm", {"kv_cache_dtype": "fp8_e4m3"}, "fp8_e4m3"),
+        ("mlx", {}, "f16"),
+        ("mlx", {"kv_bits": 8}, "8bit"),
+    ],
+)
+def test_the_type_of_the_cache_is_that_of_the_settings(engine: str, changes: dict[str, object], told: str) -> None:
+    """Keys of f16 beside values of q8_0 were called f16, and so was every type but q8_0 and q4_0."""
+    device = "M4 Max 64GB" if engine == "mlx" else "RTX 4090"
+    asked = api.deployment("qwen3-8b", load=LOAD, server=engine, device=device, settings=changes)
+    assert asked.cache_type == told
+
+
+def test_a_mixed_cache_is_read_as_half_of_each() -> None:
+    keys, values = (
+        api.deployment(
+            "qwen3-8b", load=LOAD, server="llama.cpp", device="RTX 4090", settings={"key_type": k, "value_type": v}
+        )
+        for k, v in (("f32", "f16"), ("f16", "f32"))
+    )
+    bytes_ = [d.rules.compute_settings(d.machine, d.settings).cache_bytes for d in (keys, values)]
+    assert bytes_[0] == bytes_[1] == (4 + 2) / 2

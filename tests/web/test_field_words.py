@@ -47,7 +47,7 @@ def test_every_field_is_on_its_page(own: TestClient, path: str, language: str) -
         ("/fit", say("Choose another format: --quant AWQ, or llama.cpp with a GGUF file: --engine llama.cpp"),
          "Choose another format: “Quantisation” AWQ, or llama.cpp with a GGUF file: “Server” llama.cpp", "「量子化」AWQ"),
         ("/compare", say("Choose another with --quant."), "Choose another with --quant.", "--quant"),
-        ("/fit", say("{name} cannot be {value}.", name=Parameter("kv_type"), value="'x'"), "“KV cache kept as” cannot be 'x'.",
+        ("/fit", say("{key} cannot be {value}.", key=Parameter("kv_type"), value="'x'"), "“KV cache kept as” cannot be 'x'.",
          "「KVキャッシュの型」"),
         ("/plan", say("{key}: {problem}", key="users", problem="x"), "“People at once”: x", "「同時に使う人数」: x"),
         ("/plan", say("{key}: {problem}", key="count", problem="x"), "“Most cards in a machine”: x",
@@ -76,7 +76,7 @@ def test_sentences_in_sentences() -> None:
 @given(st.text(max_size=60))
 def test_any_words(text: str) -> None:
     """What somebody typed may look like a template or an option; it never fails."""
-    say_on("/fit", say("{name} cannot be {value}.", name=Parameter(text), value=text), "en")
+    say_on("/fit", say("{key} cannot be {value}.", key=Parameter(text), value=text), "en")
     say_on("/fit", say("{what}", what=text + " --context 3 --ram"), "ja")
 
 

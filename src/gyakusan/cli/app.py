@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.catalog import places
-from gyakusan.cli import lean, repeated
+from gyakusan.cli import empty_paths, lean, repeated
 from gyakusan.cli.defaults import fill
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
@@ -73,7 +73,7 @@ def _empty(language: Language) -> App:
         help_format="plaintext",
         help_formatter=Help(language),
         default_parameter=Parameter(allow_repeating=True),
-        config=(repeated.check, fill),
+        config=(empty_paths.check, repeated.check, fill),
     )
 
 

@@ -53,7 +53,7 @@ def chat(
     from gyakusan.serving.endpoints import find_endpoint
 
     if max_tokens is not None and max_tokens < 1:
-        raise BadSetting("{name} cannot be {value}.", name="--max-tokens", value=max_tokens, mend="Give 1 or more.")
+        raise BadSetting("{key} cannot be {value}.", key="--max-tokens", value=max_tokens, mend="Give 1 or more.")
     endpoint = find_endpoint(where, key_file)
     name = model or next(iter(models_at(endpoint.url, endpoint.key, silence=30.0)), "")
     piped = sys.stdin is not None and not sys.stdin.isatty()

@@ -42,10 +42,10 @@ class Replicated:
         from gyakusan.deploying.cluster import Scale
 
         if not 1 <= self.port <= 65535:
-            raise BadSetting("{name} cannot be {value}.", name="--port", value=self.port, mend="Give 1 to 65535.")
+            raise BadSetting("{key} cannot be {value}.", key="--port", value=self.port, mend="Give 1 to 65535.")
         if not self.path.startswith("/"):
             raise BadSetting(
-                "{name} cannot be {value}.", name="--path", value=quoted(self.path, 80), mend="Begin with /."
+                "{key} cannot be {value}.", key="--path", value=quoted(self.path, 80), mend="Begin with /."
             )
         return Scale(self.replicas, self.most_replicas, self.port, self.path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Images, Offline, Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Images, Offline, Output, People, Server, Where, Which, _, whole_number
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.engines.registry import DEFAULT
@@ -48,7 +48,7 @@ class Turn:
         """
         from gyakusan.planning.predict.assessment import Lengths
 
-        prompt, answer = _length(self.prompt), _length(self.answer)
+        prompt, answer = _length("--prompt", self.prompt), _length("--answer", self.answer)
         usual = self._usual(context=None if "context" in people.most else people.context, prompt=prompt)
         if usual is None:
             return Lengths(prompt, answer)
@@ -67,11 +67,10 @@ class Turn:
         return parse_request({"task": self.task, **given}).workload
 
 
-def _length(text: str | None) -> int | None:
+def _length(option: str, text: str | None) -> int | None:
     from gyakusan.api import MOST_CONTEXT
-    from gyakusan.units import parse_count
 
-    return None if text is None else parse_count(text, at_most=MOST_CONTEXT)
+    return None if text is None else whole_number(option, text, MOST_CONTEXT)
 
 
 @app.default

@@ -114,8 +114,8 @@ class People:
         """The load; without --context the usual one, or what the model was trained for if that is less."""
         from gyakusan.api import MOST_CONTEXT, MOST_USERS, usual_load
 
-        context = None if self.context is None else _whole("--context", self.context, MOST_CONTEXT)
-        return usual_load(trained_context, users=_whole("--users", self.users, MOST_USERS), context=context)
+        context = None if self.context is None else whole_number("--context", self.context, MOST_CONTEXT)
+        return usual_load(trained_context, users=whole_number("--users", self.users, MOST_USERS), context=context)
 
     @property
     def most(self) -> frozenset[str]:
@@ -145,10 +145,13 @@ def whole(of: object, tokens: Sequence[Token]) -> int:
     return int(convert(int, tokens))
 
 
-def _whole(option: str, text: str, most: int) -> int:
+def whole_number(option: str, text: str, most: int) -> int:
     """Return a whole number. Raises BadQuantity, which names the option."""
     if any(c.isdigit() for c in in_digits(text)):
-        return parse_count(text, at_most=most, length=option != "--users")
+        try:
+            return parse_count(text, at_most=most, length=option != "--users")
+        except BadQuantity as error:
+            raise BadQuantity("{key}: {problem}", key=option, problem=error.message, mend=error.mend) from error
     example = "32k" if most > 2**20 else "5"
     raise BadQuantity(
         "{option} takes a whole number, not {text}.", option=option, text=quoted(text, 40, mark='"'), example=example,

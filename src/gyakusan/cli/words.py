@@ -19,8 +19,8 @@ from cyclopts import (
 )
 
 from gyakusan.choices import CHOICE_WORDS
-from gyakusan.cli.typed import MONEY
-from gyakusan.message import Choices, Message, quoted, say
+from gyakusan.message import Choices, Message, Quoted, quoted, say
+from gyakusan.numerals import in_digits
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def _no_value(flag: str, error: CycloptsError, mend: Message) -> tuple[Message, 
     """An option without a value, or with an amount below zero, which the parser takes for an option."""
     words = list(error.root_input_tokens or ())
     after = words[words.index(flag) + 1 : words.index(flag) + 2] if flag in words else []
-    if flag in MONEY and after and after[0][:1] in _DASHES and not after[0].startswith("--"):
-        amount = after[0].lstrip(_DASHES)
+    amount = after[0].lstrip(_DASHES) if after and not after[0].startswith("--") else ""
+    if after and amount != after[0] and in_digits(amount)[:1].isdigit():
         said = say("{flag} takes an amount above zero, not {word}.", flag=flag, word=quoted(_short(after[0])))
         return said, say("Type for example {flag} {amount}.", flag=flag, amount=_short(amount))
     return say("The option {flag} needs a value.", flag=flag), mend
@@ -149,14 +149,19 @@ def _or_nodes(error: CycloptsError, mend: Message) -> Message:
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     """A value that its option cannot take."""
     name = getattr(error.token, "keyword", None) or _argument_name(error)
-    facts = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
+    facts: dict[str, Any] = {"flag": name, "value": quoted(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
         choices = Choices(name.lstrip("-"), tuple(map(str, get_args(error.target_type))))
-        return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
+        return _cannot_be(**facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
         listed = _or_list(name, list(error.command_chain or ()), mend)
         return say("{flag} needs a whole number, not {value}.", **facts), listed
-    return say("{flag} cannot be {value}.", **facts), mend
+    return _cannot_be(**facts), mend
+
+
+def _cannot_be(flag: str, value: Quoted | str) -> Message:
+    """Say it as every other wrong value of an option is said."""
+    return say("{key} cannot be {value}.", key=flag, value=value)
 
 
 def _argument_name(error: CoercionError) -> str:

@@ -169,26 +169,22 @@ class EngineModule(Protocol[S]):
     """The environment variable from which its server reads the API key, "" = it has none."""
     PREFIXES: tuple[str, ...]
     """What the names of its environment variables begin with, in lower case: OLLAMA_NUM_PARALLEL sets num_parallel."""
-    USUAL: bool
-    """True if it is planned with where nobody names an engine."""
+    USUAL: bool  # True if it is planned with where nobody names an engine
     STORAGE: str
     """Kind of model files that it reads: gguf, checkpoint, mlx. Engines of one kind share one table of variants."""
     MULTI_GPU: MultiGpu
     MIXED_GPUS: bool  # True if it shares one model between different GPUs
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
-    SMALLER_CACHE: SmallerCache
-    """The KV cache that is planned with beside F16."""
+    SMALLER_CACHE: SmallerCache  # the KV cache that is planned with beside F16
     OFFLOADS: bool
     """True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`."""
     REPLICATES: bool
     """True if one server can run copies of a dense model on groups of GPUs: see `replica_settings`."""
     IMAGES: ImageInput
     """What becomes of the part of a published model that reads images."""
-    PORT: int
-    """On which its server listens where none is named."""
-    FORMATS: tuple[str, ...]
-    """Formats of weights that people use with it, for messages."""
+    PORT: int  # on which its server listens where none is named
+    FORMATS: tuple[str, ...]  # of weights that people use with it, for messages
     HEALTH: str  # path that answers 200 when the server is ready
     QUEUE: QueueMetric | None
     """The metric of its waiting requests, None = it has none."""
@@ -256,6 +252,10 @@ class EngineModule(Protocol[S]):
 
     def cache_bytes(self, kind: CacheType) -> float:
         """Return the bytes as which one cached value is read, for its speed [B]."""
+        ...
+
+    def cache_types(self, settings: S) -> tuple[str, str]:
+        """Return the element types of keys and of values, as they are typed; "f16" for the usual ones of 16 bits."""
         ...
 
     def system_refusal(self, system: System, alone: bool) -> BadSetting | None:

@@ -98,6 +98,11 @@ def half_cache_setting(kind: CacheType) -> Mapping[str, object] | None:
     return {} if kind.upper() == "F16" else None
 
 
+def half_cache_types(settings: EngineSettings) -> tuple[str, str]:
+    """Return f16 for keys and values: nothing else can be set."""
+    return "f16", "f16"
+
+
 def half_cache_bytes(kind: CacheType) -> float:
     """Return 2: a cached value has 16 bits [B]."""
     return 2.0

@@ -95,12 +95,9 @@ class Deployment(Struct, frozen=True):
 
     @property
     def cache_type(self) -> str:
-        """The type of the KV cache in llama.cpp's words, "f16" where the engine takes its usual one."""
-        for kind in ("Q8_0", "Q4_0"):
-            setting = self.rules.cache_setting(kind)
-            if setting and all(str(getattr(self.settings, k)).upper() == str(v).upper() for k, v in setting.items()):
-                return next(str(v).lower() for v in setting.values())
-        return "f16"
+        """The type of the KV cache, "f16" where the engine takes its usual one; of keys and values where they differ."""
+        keys, values = self.rules.cache_types(self.settings)
+        return keys if keys == values else f"K {keys}, V {values}"
 
     @property
     def command(self) -> Command:

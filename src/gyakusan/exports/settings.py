@@ -283,7 +283,7 @@ def check(settings: ExportSettings) -> None:
                 "--{name} takes 1 to 1,000, not {value}.", name=name.replace("_", "-"), value=value, mend=None
             )
     if not 0 <= settings.port <= 65535:
-        raise BadSetting("{name} cannot be {value}.", name="--port", value=settings.port, mend="Give 1 to 65535.")
+        raise BadSetting("{key} cannot be {value}.", key="--port", value=settings.port, mend="Give 1 to 65535.")
     if settings.host:
         _check_host(settings.host)
     if settings.most_replicas > 1 and settings.most_replicas < settings.replicas:

@@ -44,7 +44,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
     Where several sizes are sold and none is given, the error names them: memory is not guessed.
     Raises BadQuantity (no unit, a count outside 1 to 64), UnknownName (with the nearest names), BadSetting.
     """
-    capacity = None if memory is None else parse_bytes(memory)
+    capacity = None if memory is None else _size("memory", memory)
     if device is None:
         return this_computer() if capacity is None else _anonymous(capacity)
     if device.strip().casefold() in {"cpu", "host", "none"}:
@@ -82,7 +82,15 @@ def with_ram(machine: Machine, text: str) -> Machine:
 def ram_bytes(text: str) -> int:
     """Return the RAM that people mean: "64GiB", "64GB" (as it is sold, the same), "64GB RAM". [B] Raises BadQuantity."""
     found = _RAM.fullmatch(text) or _RAM.fullmatch(f"{text} RAM")
-    return parse_bytes(found[1] + _SOLD[found[2].casefold()] if found else text)
+    return _size("ram", found[1] + _SOLD[found[2].casefold()] if found else text)
+
+
+def _size(key: str, text: str) -> int:
+    """Return a size as it was typed [B]. Raises BadQuantity, which names the option that takes it."""
+    try:
+        return parse_bytes(text)
+    except BadQuantity as error:
+        raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
 def with_reserved_memory(machine: Machine, text: str) -> Machine:
@@ -91,7 +99,7 @@ def with_reserved_memory(machine: Machine, text: str) -> Machine:
     Raises BadQuantity for no size, or more than there is.
     """
     plain = "".join(text.split()).casefold()
-    kept = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else parse_bytes(text)
+    kept = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else _size("reserve", text)
     if machine.gpus:
         return structs.replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
     return machine if machine.host is None else structs.replace(machine, host=_kept(machine.host, kept))
@@ -103,8 +111,9 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     figure = float(found[1]) * 1e9 if found else 0.0
     if not 1e9 <= figure <= 1e13:
         raise BadQuantity(
-            "A memory bandwidth was expected, not {text}.", text=quoted(text, 80), mend='Write GB/s, e.g. "80GB/s".'
-        )
+            "{key}: {problem}", key="bandwidth", mend='Write GB/s, e.g. "80GB/s".',
+            problem=say("A memory bandwidth was expected, not {text}.", text=quoted(text, 80)),
+        )  # fmt: skip
     host = machine.host
     return (
         machine
@@ -156,7 +165,7 @@ def _several(part: str, memory: str | None) -> list[Machine]:
     _counted(count)
     if memory is None:
         return [catalog.device(name.strip()).machine()] * count
-    found, capacity = _SIZE_AS_SOLD.fullmatch(memory), parse_bytes(memory)
+    found, capacity = _SIZE_AS_SOLD.fullmatch(memory), _size("memory", memory)
     sold = int(found[1]) if found else None  # 128 GB of a Mac are 128 GiB
     match = catalog.device(name.strip(), capacity if sold is None else sold * GIB)
     return [match.machine(None if match.size == sold else capacity)] * count

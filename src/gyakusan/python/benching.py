@@ -323,7 +323,7 @@ def request_of(endpoint: str | None, options: BenchOptions) -> BenchRequest:
 
 def _requests(count: int | None) -> int | None:
     if count is not None and not 1 <= count <= 10**7:
-        raise BadSetting("{name} cannot be {value}.", name="--requests", value=count, mend="Give 1 or more.")
+        raise BadSetting("{key} cannot be {value}.", key="--requests", value=count, mend="Give 1 or more.")
     return count
 
 

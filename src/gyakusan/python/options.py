@@ -157,8 +157,8 @@ def _check_settings(types: Mapping[str, str], changes: Mapping[str, Any]) -> Non
         wrong = wrong or (isinstance(value, float) and not isfinite(value))
         if wanted is not None and not absent and (wrong or not isinstance(value, wanted)):
             raise BadSetting(
-                "{name} cannot be {value}.",
-                name=key,
+                "{key} cannot be {value}.",
+                key=key,
                 value=quoted(value, 40),
                 mend="Give a text, in quotes." if words[0] == "str" else "Give a number.",
             )
@@ -267,8 +267,8 @@ def check_types(**given: object) -> None:
         endless = isinstance(value, float) and not isfinite(value)
         if value is not None and (isinstance(value, bool) or endless or not isinstance(value, right)):
             raise BadSetting(
-                "{name} cannot be {value}.",
-                name=name,
+                "{key} cannot be {value}.",
+                key=name,
                 value=quoted(value, 40),
                 mend="Give a number." if name in NUMBERS else "Give a text, in quotes.",
             )
@@ -280,7 +280,7 @@ def _pairs(more: object) -> tuple[str, ...]:
         return (more,) if isinstance(more, str) else ()
     if not isinstance(more, list | tuple):
         raise BadSetting(
-            "{name} cannot be {value}.", name="set", value=quoted(more, 40), mend='Write "name=value", or a mapping.'
+            "{key} cannot be {value}.", key="set", value=quoted(more, 40), mend='Write "name=value", or a mapping.'
         )
     return tuple(more)
 

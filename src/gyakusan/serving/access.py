@@ -82,7 +82,7 @@ def check_address(host: str, port: int, threads: int | None) -> None:
     """Raise BadSetting for a host, a port or CPU threads that no server is started with, whoever may reach it."""
     check_access(host, port, "0" * 16)
     if threads is not None and threads < 1:
-        raise BadSetting("{name} cannot be {value}.", name="threads", value=threads, mend="Give 1 or more.")
+        raise BadSetting("{key} cannot be {value}.", key="threads", value=threads, mend="Give 1 or more.")
 
 
 def check_access(host: str, port: int, key: str | None) -> None:

@@ -79,7 +79,7 @@ class ModelGroup:
         self.module = _router(self.members)
         self.fitting = max((n for n in range(1, len(members) + 1) if _fits(self._shares(n))), default=0)
         if most is not None and most < 1:
-            raise BadSetting("{name} cannot be {value}.", name="models_max", value=most, mend="Give 1 or more.")
+            raise BadSetting("{key} cannot be {value}.", key="models_max", value=most, mend="Give 1 or more.")
         wanted = min(len(members), len(members) if most is None else most)
         if most is not None and wanted > max(1, self.fitting) and not anyway:
             raise self._too_many(wanted)

@@ -61,7 +61,7 @@ def _parse_one(text: str, usual_port: int) -> WorkerPlace:
         )  # fmt: skip
     port = int(match[2]) if match[2] else 0 if ssh else usual_port
     if match[2] and not 1 <= port <= 65535:
-        raise BadSetting("{name} cannot be {value}.", name="port", value=match[2], mend="Give 1 to 65535.")
+        raise BadSetting("{key} cannot be {value}.", key="port", value=match[2], mend="Give 1 to 65535.")
     return WorkerPlace(match[1], port, ssh)
 
 

@@ -102,7 +102,7 @@ def _picked(text: str) -> Picked:
     question, _, number = text.rpartition(MARK) if MARK in text else (text, "", "1")
     if not (number.isascii() and number.isdecimal() and 1 <= len(number) <= 2 and int(number)):
         raise BadSetting(
-            "{name} cannot be {value}.", name=Parameter("plan"), value=quoted(text[-40:]),
+            "{key} cannot be {value}.", key=Parameter("plan"), value=quoted(text[-40:]),
             mend="Copy the address of a plan from its page, e.g. /plan?budget=1000000JPY#p2.",
         )  # fmt: skip
     try:

@@ -290,11 +290,11 @@ def _unfit(name: str, value: str, kind: Any) -> BadSetting:
     choices = [c for part in _parts(kind) if get_origin(part) is Literal for c in get_args(part)]
     if choices:
         return BadSetting(
-            "{name} cannot be {value}.", name=Parameter(name), value=quoted(value),
+            "{key} cannot be {value}.", key=Parameter(name), value=quoted(value),
             choices=Choices(name, tuple(choices)),
             mend="Choose one of: {choices}.",
         )  # fmt: skip
-    return BadSetting("{name} cannot be {value}.", name=Parameter(name), value=quoted(value), mend="Give a number.")
+    return BadSetting("{key} cannot be {value}.", key=Parameter(name), value=quoted(value), mend="Give a number.")
 
 
 def _unknown(name: str, fields: Iterable[str]) -> UnknownName:

@@ -35,7 +35,7 @@ def serve(
     """Answer until it is interrupted. ready: is told the port. Raises BadSetting, ServerError."""
     check_host(host, public=public)
     if not 0 <= port <= MOST_PORT:
-        raise BadSetting("{name} cannot be {value}.", name="--port", value=port, mend="Give a number from 0 to 65535.")
+        raise BadSetting("{key} cannot be {value}.", key="--port", value=port, mend="Give a number from 0 to 65535.")
     taken: socket.socket = listening(host, port)
     # A head in time, not too large; the idlest connection makes room for a new one.
     made = config(application(host, names, public=public), Connection.kind(LIMITS), LIMITS)

@@ -212,6 +212,12 @@ def part_in_ram(model: Model, load: Load, machine: Machine, changes: Mapping[str
     return PartiallyInRam("experts" if routed else "layers", count, with_blocks(count))
 
 
+def cache_types(settings: Settings) -> tuple[str, str]:
+    """Return the element types of keys and of values in lower case."""
+    keys, values = settings.cache_types
+    return keys.lower(), values.lower()
+
+
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes as which one cached value is read: of a quantised cache those of f16.
 
@@ -225,7 +231,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     """Return the physical batch, the keys' bytes, the GPUs that hold some layers each, and what is left in RAM."""
     return ComputeSettings(
         prefill_chunk=float(settings.ubatch),
-        cache_bytes=cache_bytes(settings.key_type),
+        cache_bytes=(cache_bytes(settings.key_type) + cache_bytes(settings.value_type)) / 2,
         stages=len(machine.gpus) if settings.split_mode == "layer" else 1,
         on_cpu=settings.backend == "cpu",
         experts_in_ram=bool(settings.n_cpu_moe),

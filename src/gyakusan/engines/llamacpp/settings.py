@@ -215,20 +215,20 @@ def check(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if not is_array(value) and value < least:
             mend = "Give 1 or more." if least else "Give 0 or more."
-            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend=mend)
+            raise BadSetting("{key} cannot be {value}.", key=name, value=value, mend=mend)
         if name in ("batch", "ubatch") and not is_array(value) and value > INT32:
-            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give a smaller one.")
+            raise BadSetting("{key} cannot be {value}.", key=name, value=value, mend="Give a smaller one.")
     if settings.projector_bytes < 0:
         raise BadSetting(
-            "{name} cannot be {value}.", name="projector_bytes", value=settings.projector_bytes, mend="Give 0 or more."
+            "{key} cannot be {value}.", key="projector_bytes", value=settings.projector_bytes, mend="Give 0 or more."
         )
     if not builds.is_build(settings.build):
         mend = "Give a number such as b10434, or unknown."
-        raise BadSetting("{name} cannot be {value}.", name="build", value=quoted(settings.build, 40), mend=mend)
+        raise BadSetting("{key} cannot be {value}.", key="build", value=quoted(settings.build, 40), mend=mend)
     for name, least in (("cache_ram", -1), ("ctx_checkpoints", 0)):
         if getattr(settings, name) < least:
             raise BadSetting(
-                "{name} cannot be {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more."
+                "{key} cannot be {value}.", key=name, value=getattr(settings, name), mend="Give 0 or more."
             )
     _check_shares(settings)
     _check_placement(settings)
@@ -242,8 +242,8 @@ def _check_shares(settings: Settings) -> None:
     shares = settings.tensor_split
     if shares and not (all(math.isfinite(s) and s >= 0 for s in shares) and sum(shares) > 0):
         raise BadSetting(
-            "{name} cannot be {value}.",
-            name="tensor_split",
+            "{key} cannot be {value}.",
+            key="tensor_split",
             value=",".join(map(str, shares)),
             mend="Give shares of 0 or more, not all 0.",
         )
@@ -289,14 +289,14 @@ def _check_drafting(settings: Settings) -> None:
         raise BadSetting("Both mtp and draft were given.", mend="Use only one of them for speculative decoding.")
     if settings.draft_tokens < 1:
         raise BadSetting(
-            "{name} cannot be {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more."
+            "{key} cannot be {value}.", key="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more."
         )
 
 
 def _check_cache_types(settings: Settings) -> None:
     if settings.fit_target < 0:
         raise BadSetting(
-            "{name} cannot be {value}.", name="fit_target", value=settings.fit_target, mend="Give 0 or more."
+            "{key} cannot be {value}.", key="fit_target", value=settings.fit_target, mend="Give 0 or more."
         )
     for kind in (settings.key_type, settings.value_type, settings.draft_key_type, settings.draft_value_type):
         if kind.upper() not in CACHE_TYPES:

@@ -153,6 +153,12 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     return ComputeSettings(prefill_chunk=float(settings.prefill_step_size), cache_bytes=bits / 8)
 
 
+def cache_types(settings: Settings) -> tuple[str, str]:
+    """Return the bits of keys and values where they are quantised."""
+    kind = "f16" if settings.kv_bits is None else f"{settings.kv_bits}bit"
+    return kind, kind
+
+
 def machine_refusal(machine: Machine, system: System) -> Message | None:
     """Return why MLX-LM runs no model at all on a machine: it is no Mac with Apple silicon."""
     if machine.gpus and machine.gpus[0].backend == "metal":

@@ -116,13 +116,13 @@ def check(settings: Settings) -> Settings:
         raise BadSetting("kv_group_size cannot be {n}.", n=settings.kv_group_size, mend="Give 32, 64 or 128.")
     if settings.mlx and not re.match(r"v?\d+\.\d+", settings.mlx):
         raise BadSetting(
-            "{name} cannot be {value}.",
-            name="mlx",
+            "{key} cannot be {value}.",
+            key="mlx",
             value=quoted(settings.mlx, 40),
             mend="Give a version such as 0.32.4.",
         )
     for name in ("context", "users", "prefill_step_size", "decode_concurrency", "prompt_concurrency"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{key} cannot be {value}.", key=name, value=value, mend="Give 1 or more.")
     return settings

@@ -178,6 +178,12 @@ def _server(model: Model, machine: Machine, s: Settings) -> tuple[Machine, Load,
     return where, load, base(model, load, where, s)
 
 
+def cache_types(settings: Settings) -> tuple[str, str]:
+    """Return the one element type of keys and values."""
+    kind = settings.kv_cache_type.lower()
+    return kind, kind
+
+
 def cache_setting(kind: CacheType) -> dict[str, object]:
     """Return the change that gives the cache this type."""
     return {} if kind.upper() == "F16" else {"kv_cache_type": kind.lower()}

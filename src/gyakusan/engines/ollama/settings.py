@@ -195,17 +195,17 @@ def check(settings: Settings) -> Settings:
         raise unknown(say("cache type"), settings.kv_cache_type, CACHE_TYPES, choices=True)
     if release(settings.version) is None:
         raise BadSetting(
-            "{name} cannot be {value}.",
-            name="version",
+            "{key} cannot be {value}.",
+            key="version",
             value=quoted(settings.version, 40),
             mend="Give a version such as 0.32.14.",
         )
     if settings.kv_heads < 0:
-        raise BadSetting("{name} cannot be {value}.", name="kv_heads", value=settings.kv_heads, mend="Give 0 or more.")
+        raise BadSetting("{key} cannot be {value}.", key="kv_heads", value=settings.kv_heads, mend="Give 0 or more.")
     for name in ("context_length", "num_parallel", "num_batch"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{key} cannot be {value}.", key=name, value=value, mend="Give 1 or more.")
     return settings
 
 

@@ -240,6 +240,12 @@ def weight_layout(machine: Machine, ranks: Ints) -> Ints:
     return ranks - 1
 
 
+def cache_types(settings: Settings) -> tuple[str, str]:
+    """Return the one element type of keys and values; 16 bits of either kind are the usual ones."""
+    kind = "f16" if CACHE_BYTES[settings.kv_cache_dtype] == 2 else settings.kv_cache_dtype
+    return kind, kind
+
+
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks [B]."""
     return float(CACHE_BYTES[str(cache_setting(kind).get("kv_cache_dtype", "auto"))])

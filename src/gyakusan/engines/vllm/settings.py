@@ -175,7 +175,7 @@ def check(settings: Settings) -> Settings:
     for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", *PARALLEL, "decode_context_parallel"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{key} cannot be {value}.", key=name, value=value, mend="Give 1 or more.")
     if not 0 < settings.gpu_memory_utilization <= 1:
         raise BadSetting(
             "gpu_memory_utilization cannot be {value}.",
@@ -184,7 +184,7 @@ def check(settings: Settings) -> Settings:
         )
     if settings.cpu_offload < 0:
         raise BadSetting(
-            "{name} cannot be {value}.", name="cpu_offload", value=settings.cpu_offload, mend="Give 0 or more."
+            "{key} cannot be {value}.", key="cpu_offload", value=settings.cpu_offload, mend="Give 0 or more."
         )
     if settings.block_size < 0 or settings.block_size % 16:
         raise BadSetting("block_size cannot be {value}.", value=settings.block_size, mend="Give a multiple of 16.")

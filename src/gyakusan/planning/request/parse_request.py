@@ -145,15 +145,16 @@ def _count(key: str, value: object) -> int:
     most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _bad(key, value)
+    length = key not in ("users", "count")
     if isinstance(value, str) and not any(c.isdigit() for c in in_digits(value)):
         raise BadQuantity(
             "{key} takes a whole number, not {value}.",
             key=key,
             value=quoted(value, 40, mark='"'),
-            mend="Write 5 or 32k.",
+            mend="Write 32768 or 32k." if length else "Write a whole number, e.g. 5.",
         )
     try:
-        return parse_count(value, at_most=most, length=key not in ("users", "count"))
+        return parse_count(value, at_most=most, length=length)
     except BadQuantity as error:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
@@ -201,7 +202,10 @@ def _money(key: str, value: object, currency: str = "") -> Money:
     text = _text(key, value)
     if key == "computer" and re.fullmatch(r"own|0+(\.0+)?\s*\D*", text, re.IGNORECASE):
         return Money(0.0, "JPY")
-    return money.parse_money(text, currency)
+    try:
+        return money.parse_money(text, currency)
+    except BadQuantity as error:
+        raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
 def _currency(key: str, value: object) -> str:
@@ -247,7 +251,9 @@ def _engines(key: str, value: object) -> tuple[str, ...]:
         raise BadSetting(
             "{key} cannot be {value}.", key=key, value=quoted(value, 40), known=", ".join(NAMES), mend="Known: {known}."
         )
-    return tuple(dict.fromkeys(engine(name).NAME for name in names if name != "all"))
+    if any(name.casefold() == "all" for name in names):
+        return ()
+    return tuple(dict.fromkeys(engine(name).NAME for name in names))
 
 
 def _kv_types(key: str, value: object) -> tuple[str, ...]:
@@ -302,6 +308,8 @@ def _short_form(text: str) -> dict[str, str]:
 
 
 def _bad(key: str, value: object) -> BadSetting:
+    if isinstance(value, str) and not value.strip():
+        return BadSetting("{key} is empty.", key=key, mend="Give it a value, or leave it out.")
     return BadSetting(
         "{key} cannot be {value}.",
         key=key,
