@@ -170,3 +170,15 @@ def test_only_its_owner_reads_it() -> None:
         assert "office" not in answer.text
     assert "だけに表示" in other.get("/computer?lang=ja").text
     assert other.get("/catalogue").status_code == 200
+
+
+@pytest.mark.parametrize(("slots", "people"), [(1, "1"), (2, "1,2"), (3, "1,2"), (8, "1,2,4,8")])
+def test_the_form_of_a_bench_asks_for_no_more_people_than_are_served(
+    own: TestClient, opened: Open, slots: int, people: str
+) -> None:
+    """It was filled with 1,2,4 for a server of two people, where the command keeps to the slots."""
+    running = opened(key=None)
+    running_servers.claim(
+        running_servers.here(structs.replace(ENTRY, url=f"{running.url}/v1", users=slots, ready=True))
+    )
+    assert f'name="users" value="{people}"' in own.get("/computer/live").text

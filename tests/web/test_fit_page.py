@@ -22,7 +22,7 @@ QUESTIONS = {
     "/fit": {
         "model": "gemma4-12b", "quant": "Q4_K_M", "device": "RTX 4090", "ram": "64GiB", "users": "3", "context": "32768",
         "task": "coding", "language": "ja", "images": "1", "kv_type": "q8_0", "prompt": "900",
-        "bandwidth": "80GB/s",
+        "bandwidth": "80GB/s", "currency": "EUR",
     },
 }  # fmt: skip
 """Page -> a question with a value for each of its fields that other pages have, too."""

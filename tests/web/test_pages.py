@@ -342,7 +342,7 @@ def test_forms_keep_the_whole_question(client: TestClient) -> None:
     from gyakusan.web.queries import CompareQuery, InspectQuery, PlanQuery
 
     questions = {
-        "/fit?device=RTX+4090": InspectQuery,
+        "/fit?device=RTX+4090&currency=EUR": InspectQuery,
         "/plan?device=RTX+4090&memory=20GiB&ram=64GiB&currency=USD&first=60&quality=1": PlanQuery,
         "/compare?device=RTX+4090&model=gpt-oss-20b&quant=MXFP4&plan=device%3DRTX+4090": CompareQuery,
     }
@@ -370,7 +370,7 @@ def test_each_door_asks_what_decides_its_answer(client: TestClient, language: st
 
 def test_a_comparison_is_in_the_currency_that_is_chosen(client: TestClient) -> None:
     asked = "device=RTX+5090&device=RTX+4090&model=gpt-oss-20b"
-    yen, dollars = (client.get(f"/compare?{asked}{more}").text for more in ("", "&currency=usd"))
+    yen, dollars = (client.get(f"/compare?{asked}{more}").text for more in ("&currency=yen", "&currency=usd"))
     assert "price, computer, yen" in yen
     assert "price, computer, USD" in dollars
     assert "price, computer, yen" not in dollars

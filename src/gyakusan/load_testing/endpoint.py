@@ -85,7 +85,11 @@ def facts_of(target: Target) -> ServerFacts:
 
 def usual_users(target: Target) -> tuple[int, ...]:
     """Return the people at a time of a bench's loads: up to the slots of a server that tells them. Never raises."""
-    slots = facts_of(target).slots
+    return loads_within(facts_of(target).slots)
+
+
+def loads_within(slots: int | None) -> tuple[int, ...]:
+    """Return the people at a time of the loads that a bench has without options. slots: of the server, None = not known."""
     return USERS if slots is None else tuple(n for n in USERS if n <= max(1, slots))
 
 

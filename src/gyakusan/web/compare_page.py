@@ -22,6 +22,7 @@ from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, model_n
 from gyakusan.web.field_words import TICKED, fields_of
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import CompareQuery, read
+from gyakusan.web.reader_currency import usual_currency, with_currency
 from gyakusan.web.rendering import address, page
 
 MOST_DEVICES = 6
@@ -58,11 +59,13 @@ def draw(request: Request) -> Response:
         query = structs.replace(query, device=query.device or DEVICES)
     if query.device:
         query = structs.replace(query, model=query.model or MODELS)
-    found = answers.compare(query)
+    asked = with_currency(query, request)
+    found = answers.compare(asked)
     sides = found.sides if isinstance(found, PlanComparison) else ()
     title = say("Plans side by side") if chosen else say("Machines and models side by side")
     return page(
         request, "compare.html", title, query=query, answer=_report(found), models=model_names(), devices=device_names(),
+        asked=asked, usual=usual_currency(query, request),
         currencies=CURRENCIES, slots=range(MOST_DEVICES),
         chosen=[_chosen(p, s, query) for p, s in zip(chosen, sides, strict=False)],
         more=None if len(chosen) >= MOST else address("/plan", **{BESIDE: query.plan}),

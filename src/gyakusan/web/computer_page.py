@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gyakusan.errors import GyakusanError
+from gyakusan.load_testing.endpoint import loads_within
 from gyakusan.load_testing.result import BenchResult
 from gyakusan.load_testing.store import KeptBench, Store
 from gyakusan.message import Message, say
@@ -51,6 +52,7 @@ class Card(Struct, frozen=True):
     said: what was predicted and what the server reported
     benched: what was predicted and what its last bench measured
     bench: number of that bench
+    people: that the form of its bench begins with, e.g. 1,2: no more at a time than it serves
     """
 
     name: str
@@ -62,6 +64,7 @@ class Card(Struct, frozen=True):
     said: Tree
     benched: Tree
     bench: int
+    people: str
 
 
 class Benches(Struct, frozen=True):
@@ -211,6 +214,7 @@ def _card(seen: Seen, bench: BenchResult | None) -> Card:
         entry.name, entry.ready, servers.state(entry, seen.live, now), (Facts(servers.described(entry)),), told,
         Report("", (), (drawn,) if charted else ()), (comparison(rows),) if rows else (),
         () if bench is None else tuple(benches.said_and_seen(bench.comparisons)), 0 if bench is None else bench.number or 0,
+        ",".join(map(str, loads_within(entry.users or None))),
     )  # fmt: skip
 
 

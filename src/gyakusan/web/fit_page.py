@@ -318,11 +318,14 @@ def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     others = tuple(dict.fromkeys((query.device or "RTX 4090", *OTHER_DEVICES)))
     quant = query.quant if query.engine == DEFAULT else None  # a comparison takes its formats from the usual server
     cache = query.kv_type if query.kv_type in CACHES else None
-    machines = address("/compare", model=query.model, device=others, quant=quant, context=context, users=users)
+    machines = address(
+        "/compare", model=query.model, device=others, quant=quant, context=context, users=users,
+        currency=query.currency,
+    )  # fmt: skip
     models = address(
         "/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users,
         images=query.images, task=query.task, language=query.language, bandwidth=query.bandwidth, prompt=query.prompt,
-        kv_type=cache,
+        kv_type=cache, currency=query.currency,
     )  # fmt: skip
     return machines, models
 

@@ -30,6 +30,7 @@ from gyakusan.web import answers
 from gyakusan.web.choices import CACHES, PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import BesideQuery, PlanQuery, read
+from gyakusan.web.reader_currency import usual_currency, with_currency
 from gyakusan.web.rendering import address, page
 
 MORE = ("memory", "ram", "bandwidth", "prompt", "currency", "first", "quality", "gpus", "kv_type")
@@ -74,11 +75,13 @@ def draw(request: Request) -> Response:
     beside = tuple(p.written for p in picked(before))
     if request.app.state.public and not (query.device or query.memory or query.budget or query.model):
         query = structs.replace(query, device=PUBLIC_DEVICE)
-    found = answers.plan(query)
+    asked = with_currency(query, request)
+    found = answers.plan(asked)
     return page(
-        request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
+        request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found), asked=asked,
+        usual=usual_currency(query, request),
         why=() if found.why is None else reasons(found, found.why),
-        rows=list(_rows(found, query, beside)), beside=beside, most=MOST,
+        rows=list(_rows(found, asked, beside)), beside=beside, most=MOST,
         everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
         count=f"{found.count:,}", opened=any(getattr(query, name) is not None for name in MORE), currencies=CURRENCIES,
@@ -117,6 +120,7 @@ def _fit(plan: Plan, query: PlanQuery) -> str:
         "ram": query.ram, "bandwidth": query.bandwidth, "prompt": query.prompt, "context": int(d.load.context),
         "users": int(d.load.users), "images": query.images,
         "kv_type": None if cache == "f16" else cache, "task": query.task, "language": query.language,
+        "currency": Picked(query).currency,
     }  # fmt: skip
     return address("/fit", **values)
 

@@ -47,6 +47,7 @@ class InspectQuery(Struct, frozen=True, kw_only=True):
     images: True to count the projector that reads images
     task: what people do, for the quality that the page shows; a document has every quality
     language: that people write, en or ja, for the same
+    currency: of the prices behind the page's links: JPY, USD, EUR or CHF; a document has none
     """
 
     model: str = "gpt-oss-20b"
@@ -64,6 +65,7 @@ class InspectQuery(Struct, frozen=True, kw_only=True):
     images: bool = False
     task: Task | None = None
     language: Spoken | None = None
+    currency: str | None = None
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True):

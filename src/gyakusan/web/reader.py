@@ -55,18 +55,21 @@ def named_language(text: str) -> Language | None:
 
 
 def _accepted(header: str) -> Language:
-    """Return the known language that is liked best. Source: RFC 9110, 12.5.4."""
-    best: tuple[float, Language] = (0.0, "en")
+    """Return the known language that is liked best."""
+    known = (tag.casefold().split("-")[0] for tag in liked_tags(header))
+    return next((language for name in known for language in LANGUAGES if name == language), "en")
+
+
+def liked_tags(header: str) -> tuple[str, ...]:
+    """Return the languages that a browser names, e.g. en-US, the most liked first. Source: RFC 9110, 12.5.4."""
+    found: list[tuple[float, str]] = []
     for part in header[:500].split(","):
-        name, _, weight = part.strip().partition(";q=")
+        tag, _, weight = part.strip().partition(";q=")
         try:
-            liked = float(weight or 1)
+            found.append((float(weight or 1), tag.strip()))
         except ValueError:
             continue
-        for language in LANGUAGES:
-            if name.casefold().split("-")[0] == language and liked > best[0]:
-                best = (liked, language)
-    return best[1]
+    return tuple(tag for liked, tag in sorted(found, key=lambda pair: -pair[0]) if liked > 0)
 
 
 def _theme(request: Request) -> Theme:
