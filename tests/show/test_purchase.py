@@ -95,3 +95,11 @@ def test_a_price_without_a_place_has_words_too() -> None:
         assert "{" not in line
         assert "()" not in line
     assert all(text.startswith("estimate") for text in ESTIMATE_TEXTS.values())
+
+
+def test_a_computer_for_less_than_its_card_is_named() -> None:
+    options_, _ = options("JPY", {})
+    odd = [o for o in options_ if any(item.bare for item in o.items)]
+    assert odd
+    for option in odd:
+        assert "less than its card alone (" in tell(next(purchase_lines(option.items)), "en")

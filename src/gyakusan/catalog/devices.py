@@ -140,6 +140,15 @@ class MachineRecord(Struct, frozen=True):
     assumed: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
 
+    def computer(self, size: int, title: str, memory: int | None = None) -> Machine:
+        """Return the computer with a size of memory [GiB]: its devices have the names of their chips, by which speeds go.
+
+        title: its own name; memory: capacity of each device, the catalogue's by default [B]
+        """
+        device = exactly(self.device, size).device(memory)
+        host = None if device.kind == "unified" else self.host()
+        return Machine(title, (device,) * self.count, host, self.cpu, prices=self.prices)
+
     def host(self) -> Device:
         """Return the computer's RAM, as far as it is known."""
         if not self.cpu:
@@ -182,18 +191,16 @@ class DeviceMatch(Struct, frozen=True):
         """Return the device. memory: its capacity, the catalogue's by default [B]."""
         if not self.is_machine:
             return record_of(self.entry, DeviceRecord).device(self.size, memory, self.title)
-        return _exactly(record_of(self.entry, MachineRecord).device, self.size).device(memory)
+        return exactly(record_of(self.entry, MachineRecord).device, self.size).device(memory)
 
     def machine(self, memory: int | None = None) -> Machine:
         """Return the computer: the record's, or one around this device, whose RAM is then not known.
 
         memory: capacity of the device, the catalogue's by default [B]
         """
-        device = self.device(memory)
         if self.is_machine:
-            record = record_of(self.entry, MachineRecord)
-            host = None if device.kind == "unified" else record.host()
-            return Machine(self.title, (device,) * record.count, host, record.cpu, prices=record.prices)
+            return record_of(self.entry, MachineRecord).computer(self.size, self.title, memory)
+        device = self.device(memory)
         if device.kind == "host":
             return Machine(self.title, (), device, device.name, record_of(self.entry, DeviceRecord).cores)
         host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
@@ -330,7 +337,8 @@ def _starting_with(key: str) -> list[DeviceMatch]:
     return [m for m in _all() if m.key.startswith(key) and not (m.key[end : end + 1] + key[-1]).isdigit()]
 
 
-def _exactly(name: str, size: int) -> DeviceMatch:
+def exactly(name: str, size: int) -> DeviceMatch:
+    """Return the device of a name, which is one of the catalogue, with a size that is sold [GiB]."""
     return next(m for m in _matches(parse_device_name(name).key) if m.size == size and not m.is_machine)
 
 

@@ -38,6 +38,14 @@ def test_a_computer_that_a_shop_builds_is_taken_where_it_is_cheaper() -> None:
     assert kinds(bought("RTX 5090", buyer=DOLLARS)) == ["card", "kit"]
 
 
+def test_a_computer_that_costs_less_than_its_card_has_the_price_of_the_card() -> None:
+    """Two prices of one day say so, and nobody who reads one of them would believe it."""
+    (item,) = bought("RTX 5090")
+    card = bought("RTX 5090", computer=OWN)[0]
+    assert item.bare == card.paid > item.paid
+    assert all(i.bare == 0 for i in (*bought("RTX 5060 Ti 16GB"), *bought("RTX 5090", buyer=DOLLARS)))
+
+
 def test_two_cards_ask_for_a_larger_computer_and_a_larger_supply() -> None:
     cards, around = bought("RTX 5060 Ti 16GB", 2)
     assert (cards.quantity, cards.paid) == (2, 180_000)

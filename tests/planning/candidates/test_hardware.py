@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from gyakusan import machines
 from gyakusan.planning.candidates.hardware import (
     HardwareOption,
     all_machines,
@@ -15,6 +16,7 @@ from gyakusan.planning.candidates.hardware import (
     priced_machines,
 )
 from gyakusan.planning.candidates.purchases import hardware_options
+from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import PlanRequest
 
@@ -135,6 +137,21 @@ def test_the_ram_that_was_asked_for_is_bought() -> None:
     assert card.items[1].size_gib == 64
     assert "NVIDIA GeForce RTX 5090" in found
     assert "NVIDIA GeForce RTX 5060 Ti 16GB" not in by_name(priced_machines(PlanRequest(model="x", ram="128GiB")))
+
+
+def test_a_machine_to_buy_is_the_one_that_its_name_means() -> None:
+    """A Bosgame M5 was timed as an Apple M5, and the small Mac Studio M4 Max with the cores of the large one."""
+    every = [o for o in all_machines(PlanRequest(model="gpt-oss-20b")) if o.count == 1]
+    assert len(every) > 300
+    for option in every:
+        named = machines.parse(option.machine.name)
+        assert structs.replace(named, name="", prices=()) == structs.replace(option.machine, name="", prices=())
+        assert chip_of(named) == chip_of(option.machine)
+
+
+def test_a_maker_of_computers_is_a_brand() -> None:
+    names = {o.machine.name for o in buyable_machines(PlanRequest(brand="bosgame", budget=Money(LARGE, "JPY")))[0]}
+    assert names == {"Bosgame M5 128GB"}
 
 
 def test_an_owned_machine_is_the_only_option() -> None:

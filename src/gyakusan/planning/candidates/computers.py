@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from gyakusan.catalog.prices import price_records, prices_of
 from gyakusan.core.machine import Device
 from gyakusan.planning.candidates.power import supply_watts
@@ -43,10 +45,13 @@ def card_items(card: Device, size_gib: int, count: int, buyer: Buyer, computer: 
 
 
 def _built_by_a_shop(name: str, size_gib: int, buyer: Buyer, ram: int) -> Iterator[Items]:
-    """Yield the cheapest whole computer with such a card, if one is sold."""
-    built = [p for p in prices_of(name, size_gib) if p.what == "computer" and (not ram or p.ram_gib >= ram)]
-    if (item := cheapest(built, buyer)) is not None:
-        yield (item,)
+    """Yield the cheapest whole computer with such a card, if one is sold; where the card alone costs more, with its price."""
+    every = prices_of(name, size_gib)
+    item = cheapest((p for p in every if p.what == "computer" and (not ram or p.ram_gib >= ram)), buyer)
+    if item is not None:
+        card = cheapest((p for p in every if p.what == "card"), buyer)
+        dearer = card is not None and not card.used and card.paid > item.paid
+        yield (structs.replace(item, bare=card.paid) if card is not None and dearer else item,)
 
 
 def _assembled(

@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from gyakusan import machines
-from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, machine_records
+from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, exactly, machine_records
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.prices import prices_of
 from gyakusan.catalog.records import own_entries
@@ -107,15 +107,15 @@ class CatalogueDevice(Struct, frozen=True):
     device: as it is built into a machine
     name: under which its prices stand
     size_gib: its memory as sold [GiB]
-    complete: a whole computer, so that nothing else has to be bought
     prices: of its own record, which buy nothing today
+    computer: the whole computer, so that nothing else has to be bought; None = a card
     """
 
     device: Device
     name: str
     size_gib: int
-    complete: bool
     prices: tuple[Price, ...] = ()
+    computer: Machine | None = None
 
 
 def owned_machine(request: PlanRequest) -> HardwareOption:
@@ -183,7 +183,7 @@ def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
     computers = [*_computers(records)]
     built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
     chips = (
-        CatalogueDevice(r.device(size, title=_title(r, size)), r.name, size, r.kind == "unified", r.prices)
+        _chip(r, size)
         for r in records.values()
         if r.kind != "host" and "Laptop" not in r.name
         for size in r.sizes_gib
@@ -192,8 +192,11 @@ def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
     return (*chips, *computers)
 
 
-def _title(record: DeviceRecord, size: int) -> str:
-    return record.name if len(record.sizes_gib) == 1 else f"{record.name} {size}GB"
+def _chip(record: DeviceRecord, size: int) -> CatalogueDevice:
+    """Return a card, or a computer that nothing but its chip is known of."""
+    device = record.device(size, title=exactly(record.name, size).title)
+    computer = identical_devices(device, 1) if record.kind == "unified" else None
+    return CatalogueDevice(device, record.name, size, record.prices, computer)
 
 
 def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
@@ -202,8 +205,8 @@ def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
         inside = records.get(machine.device)
         for size in machine.sizes_gib if inside is not None else ():
             if inside is not None and _sold_whole(machine, inside, size):
-                device = structs.replace(inside.device(size), name=f"{machine.name} {size}GB")
-                yield CatalogueDevice(device, machine.name, size, True, machine.prices)
+                computer = machine.computer(size, f"{machine.name} {size}GB")
+                yield CatalogueDevice(computer.gpus[0], machine.name, size, machine.prices, computer)
 
 
 def _sold_whole(machine: MachineRecord, inside: DeviceRecord, size: int) -> bool:
@@ -222,13 +225,12 @@ def by_price(option: HardwareOption) -> tuple[float, str]:
 
 def _every_machine(request: PlanRequest, buyer: Buyer) -> Iterator[tuple[CatalogueDevice, HardwareOption]]:
     for entry in catalogue_devices():
-        device = entry.device
-        if entry.complete:
+        if entry.computer is not None:
             items = complete_items(entry.name, entry.size_gib, buyer)
-            yield entry, _option(identical_devices(device, 1), 1, items, buyer)
+            yield entry, _option(entry.computer, 1, items, buyer)
             continue
         for count in range(1, 1 + min(request.count, MAX_DEVICES)):
-            machine = identical_devices(device, count)
+            machine = identical_devices(entry.device, count)
             yield entry, _option(machine, count, _cards(entry, count, request, buyer), buyer)
 
 
@@ -255,14 +257,12 @@ def _country_of_sale() -> dict[str, str]:
 
 def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
     """Return the wish that leaves a machine out, None if none does."""
-    device = option.machine.gpus[0]
-    if request.brand and request.brand.casefold() not in f"{device.vendor} {device.name}".casefold():
-        return say(
-            "{name} is made by {vendor}, not by {brand}.", name=device.name, vendor=device.vendor, brand=request.brand
-        )
+    device, name = option.machine.gpus[0], option.machine.name
+    if request.brand and request.brand.casefold() not in f"{device.vendor} {device.name} {name}".casefold():
+        return say("{name} is made by {vendor}, not by {brand}.", name=name, vendor=device.vendor, brand=request.brand)
     systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
     if request.os != "any" and request.os not in systems:
-        return say("{name} does not run {os}.", name=device.name, os=SYSTEM_NAMES[request.os])
+        return say("{name} does not run {os}.", name=name, os=SYSTEM_NAMES[request.os])
     if not request.enterprise and card_shape(device.name, device.power).passive:
         return say(
             "{name} is a data-centre card: it has no fan and needs a server. Add --enterprise.", name=device.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import missed_models, select_models
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.pace_relaxations import Holds, keeps_pace, pace_relaxations
-from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
+from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import (
     MACHINE_ROLES,
     ROLES,
@@ -44,6 +45,7 @@ USUAL_ROWS = 4
 FURTHER_TRIES = 8
 """Candidates that are tried for further rows."""
 P = TypeVar("P")
+Confirm = Callable[[int], Plan | None]
 
 
 def recommend(
@@ -130,24 +132,26 @@ def choose_plans(
 ) -> tuple[Plan, ...]:
     """Return the plans of an answer: the first confirmed one of each role, and further ones that are worth a row.
 
-    Plans that fit at the high end of doubt come before those that may not fit.
+    Plans that fit at the high end of doubt come before those that may not fit, and those that keep the limits of use before
+    those that the sweep, which knows no measurement of the very same thing, took for as fast.
     rows: with fewer plans than this, further ones are looked for
     """
     if not len(result.cells):
         return ()
-    scores = rank_candidates(request, result)
-    plans = _plans_of_roles(request, result, scores, roles, surely=True)
-    surely = bool(plans)
-    if not surely:
-        plans = _plans_of_roles(request, result, scores, roles, surely=False)
-    answer = shown_plans(request, plans)
-    return answer if len(answer) >= rows else _with_further(request, result, scores, plans, rows, surely=surely)
+    scores, tried = rank_candidates(request, result), dict[int, Plan | None]()
+    for surely, in_time in ((True, True), (True, False), (False, True), (False, False)):
+        confirm = partial(_confirmed, request, result, scores, tried, surely=surely, in_time=in_time)
+        plans = _plans_of_roles(request, result, scores, roles, confirm)
+        if plans:
+            answer = shown_plans(request, plans)
+            return answer if len(answer) >= rows else _with_further(request, result, scores, plans, rows, confirm)
+    return ()
 
 
 def _plans_of_roles(
-    request: PlanRequest, result: SweepResult, scores: RankingScores, roles: Sequence[Role], *, surely: bool
+    request: PlanRequest, result: SweepResult, scores: RankingScores, roles: Sequence[Role], confirm: Confirm
 ) -> list[Plan]:
-    """Return one plan for each role, the first role's first. surely: only plans that fit at the high end of doubt."""
+    """Return one plan for each role, the first role's first. confirm: returns the plan of a candidate that holds."""
     confirmed: dict[int, Plan | None] = {}
     chosen: list[int] = []
     for role in roles:
@@ -155,7 +159,7 @@ def _plans_of_roles(
             continue
         if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        index = _first_of_role(request, result, scores, role, chosen, confirmed, surely=surely)
+        index = _first_of_role(request, result, scores, role, chosen, confirmed, confirm)
         if index is None or index in chosen:
             continue
         quality = np.round(result.cells.quality)
@@ -165,7 +169,7 @@ def _plans_of_roles(
     own = np.array([o.own_computer for o in result.offers], np.bool_)[result.cells.offer]
     if chosen and own[chosen[0]] and request.base_computer_price is None:  # whoever has no PC takes the next row
         complete = (i for i in ranked_for_role("balanced", scores, request) if not own[i])
-        index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
+        index = first_confirmed(complete, confirm, confirmed)
         chosen = chosen if index is None else [chosen[0], index, *(i for i in chosen[1:] if i != index)]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
 
@@ -177,18 +181,13 @@ def _first_of_role(
     role: Role,
     chosen: Sequence[int],
     confirmed: dict[int, Plan | None],
-    *,
-    surely: bool,
+    confirm: Confirm,
 ) -> int | None:
     """Return the first candidate of a role that is confirmed.
 
     A better file of the best model is passed over for a much faster one only if that one holds, too: else all are ranked anew.
     confirmed: results so far, by candidate; new ones are added
     """
-
-    def confirm(i: int) -> Plan | None:
-        return _confirmed(request, result, i, surely=surely)
-
     if role != "best":
         other = role == "other"
         ranked = (
@@ -234,13 +233,33 @@ def _of_another_family(
     yield from (others[i] for i in np.argsort(~tied, kind="stable").tolist())
 
 
-def _confirmed(request: PlanRequest, result: SweepResult, index: int, *, surely: bool) -> Plan | None:
-    """Return a confirmed candidate. surely: None also where it may not fit at the high end of doubt."""
-    return confirm_surely(request, result, index) if surely else confirm_candidate(request, result, index)
+def _confirmed(
+    request: PlanRequest,
+    result: SweepResult,
+    scores: RankingScores,
+    tried: dict[int, Plan | None],
+    index: int,
+    *,
+    surely: bool,
+    in_time: bool,
+) -> Plan | None:
+    """Return a confirmed candidate.
+
+    tried: results so far, by candidate; new ones are added
+    surely: None also where it may not fit at the high end of doubt
+    in_time: None also where the sweep took it for fast enough to be of use, and it is not
+    """
+    if index not in tried:
+        tried[index] = confirm_candidate(request, result, index)
+    plan = tried[index]
+    if plan is None or (surely and not plan.surely_fits):
+        return None
+    late = in_time and scores.acceptable_speed[index] and not keeps_pace(request, plan)
+    return None if late else plan
 
 
 def _with_further(
-    request: PlanRequest, result: SweepResult, scores: RankingScores, plans: list[Plan], rows: int, *, surely: bool
+    request: PlanRequest, result: SweepResult, scores: RankingScores, plans: list[Plan], rows: int, confirm: Confirm
 ) -> tuple[Plan, ...]:
     """Return the plans and, until there are `rows`, others by utility whose model on that machine is not shown yet."""
     taken = {(result.columns.places[p.name], p.offer.machine.name) for p in plans}
@@ -253,7 +272,7 @@ def _with_further(
         if request.model is None and not request.owned and sum(m == place[0] for m, _ in taken) > 2:
             continue
         tries += 1
-        plan = _confirmed(request, result, index, surely=surely)
+        plan = confirm(index)
         if plan is not None:
             plans.append(plan)
         if len(answer := shown_plans(request, plans)) >= rows:
