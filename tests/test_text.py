@@ -34,7 +34,17 @@ JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale"
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
     "JEDEC",
-    *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
+    *(
+        "gpu",
+        "host",
+        "backend",
+        "{name}: {reason}.",
+        "{model}: {reason}.",
+        "first",
+        "a {name}",
+        "an {name}",
+        "the {name}",
+    ),
     *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
     *("GB", "GB/s", "FP16", "W", "KV", "{n} W", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
     *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),

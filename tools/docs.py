@@ -238,7 +238,7 @@ def devices(_rest: str, language: str, _before: str) -> str:
             ", ".join(map(str, r.sizes_gib)),
             ", ".join(format_bytes(r.device(size).usable) for size in r.sizes_gib),
             f"{r.bandwidth_gb_s:,.0f}",
-            f"{r.power_w:g}" if r.power_w else "?",
+            f"{r.power_w:,g}" if r.power_w else "?",
             r.released,
             price(r.prices),
         )

@@ -171,7 +171,7 @@ def _best(found: Recommendation) -> tuple[str, str, str]:
         return "-", "-", "-"
     name = f"{best.name} {best.quantization}, {best.engine}"
     pace = _figure(best.pace.decode_each if best.pace else None)
-    return name, pace, f"{best.score.value:.0f} ± {best.score.error:.0f}"
+    return name, pace, f"{best.score.value:.0f} ±{best.score.error:.0f}"
 
 
 def _figure(found: Estimate | None) -> str:

@@ -14,6 +14,14 @@ HEADS = {
     "ja": ("用語", "定義", "単位", "コード", "JSON", "オプション"),
 }
 
+UNITS_JA = {
+    "1/day": "1/日", "1/min": "1/分", "1/s": "1/秒", "JPY": "円", "JPY, % a year": "円、年率%", "JPY/kWh": "円/kWh",
+    "bits": "ビット", "blocks": "ブロック", "currency": "通貨", "fraction": "割合", "h": "時間", "months": "か月", "points": "点",
+    "ratio": "比", "s": "秒", "tokens": "トークン", "tokens/min": "トークン/分", "tokens/s": "トークン/秒", "values": "個",
+    "B/s": "B/秒", "FLOP/s": "FLOP/秒",
+}  # fmt: skip
+"""Units as the Japanese page writes them; others are the same in both."""
+
 
 def load() -> dict[str, Any]:
     """The table as it is written."""
@@ -37,6 +45,7 @@ def _head(titles: tuple[str, ...]) -> tuple[str, str]:
 def _row(quantity: dict[str, Any], language: str) -> str:
     code, json, options = (_code(quantity[k]) for k in ("code", "json", "cli"))
     unit = quantity["unit"] or "-"
+    unit = UNITS_JA.get(unit, unit) if language == "ja" else unit
     if language == "ja":
         cells = (quantity["term"], quantity["ja"], unit, code, json, options)
     else:

@@ -16,8 +16,8 @@ CHOICE_WORDS: Mapping[str, Mapping[str, str]] = {
         "プログラミング": "coding",
         "コード": "coding",
         "開発": "coding",
-        "文書検索": "rag",
         "文書への質問": "rag",
+        "文書検索": "rag",
         "資料への質問": "rag",
         "社内文書": "rag",
         "エージェント": "agents",
@@ -43,6 +43,9 @@ CHOICE_WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "os": {
         "指定なし": "any",
+        "linux": "linux",
+        "windows": "windows",
+        "macos": "macos",
         "リナックス": "linux",
         "ウィンドウズ": "windows",
         "マック": "macos",
@@ -52,6 +55,9 @@ CHOICE_WORDS: Mapping[str, Mapping[str, str]] = {
 }
 """What an option's value may be called, by the option's name without its dashes. A name means one value."""
 
+_PROPER: Mapping[str, str] = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
+"""Names that are written in Latin letters in Japanese too."""
+
 
 def choice(option: str, word: str) -> str:
     """Return the value that a word names, the word itself where it names none. option: e.g. "task" or "--task"."""
@@ -59,6 +65,8 @@ def choice(option: str, word: str) -> str:
 
 
 def in_japanese(option: str, value: str) -> str:
-    """Return the first Japanese name of a value, "" where it has none."""
+    """Return what a Japanese screen calls a value: Linux, else its first Japanese name, "" where it has none."""
     words = CHOICE_WORDS.get(option.lstrip("-"), {})
+    if value in words and value in _PROPER:
+        return _PROPER[value]
     return next((word for word, named in words.items() if named == value and not word.isascii()), "")

@@ -64,7 +64,7 @@ def test_a_calibration_its_export_and_import(
         valid(document)
         assert document["measurements"] == len(document["figures"]) == 6
         assert main(["calibrate", "--quick", "--lang", "ja"]) == 0
-        assert "このマシン" in capsys.readouterr().out
+        assert "このコンピューター" in capsys.readouterr().out
     assert main(["calibrate", "export", str(file)]) == 0
     text = file.read_text("utf-8")
     assert [w for w in (platform.node(), str(tmp_path), "127.0.0.1", "word") if w and w in text] == []

@@ -41,7 +41,7 @@ def test_the_bandwidth_that_was_measured_is_shown(capsys: pytest.CaptureFixture[
     assert main(["detect"]) == 0
     assert "32 GB/s, measured here" in capsys.readouterr().out
     assert main(["detect", "--lang", "ja"]) == 0
-    assert "32 GB/s(このマシンで実測)" in capsys.readouterr().out
+    assert "32 GB/s(このコンピューターで実測)" in capsys.readouterr().out
     assert main(["detect", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["devices"][-1]
     assert (told["bandwidth"], told["source"]) == (3.2e10, "measured here")

@@ -97,7 +97,7 @@ def test_help_says_what_an_option_takes(run: Any) -> None:
 def test_help_in_japanese(run: Any) -> None:
     _, out, _ = run("inspect", "--help", lang="ja")
     text = " ".join(out.replace("│", "").split())
-    assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を表示する。")
+    assert text.startswith("使い方: gyakusan inspect [オプション] MODEL モデルに必要なメモリと、その根拠を表示する。")
     for part in (
         "引数とオプション",
         "[必須]",
@@ -129,7 +129,7 @@ def test_help_has_one_style() -> None:
 
 def test_a_refused_choice_names_the_choices_in_japanese_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--task", "料理", "--lang", "ja"]) == 2
-    assert "コーディング(coding)、文書検索(rag)" in capsys.readouterr().err
+    assert "コーディング(coding)、文書への質問(rag)" in capsys.readouterr().err
     assert main(["plan", "--task", "cooking", "--lang", "en"]) == 2
     assert "Choose one of: chat, coding, rag, agents, translation." in capsys.readouterr().err
 

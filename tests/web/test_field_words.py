@@ -38,7 +38,7 @@ def test_every_field_is_on_its_page(own: TestClient, path: str, language: str) -
          "3 machines have no price that counts today: use “Why not” for why.", "(理由は「選ばれない理由」を指定)。"),
         ("/fit", say("size unknown: say --ram 64GiB"), "size unknown: set “RAM beside the GPU” to 64GiB", "64GiB"),
         ("/fit", say("{name} is a format of {other}: add --engine {option}.", name="AWQ", other="vLLM", option="vllm"),
-         "AWQ is a format of vLLM: set “Server” to vllm.", "「推論サーバー」にvllmを指定"),
+         "AWQ is a format of vLLM: set “Server” to vllm.", "「サーバー」にvllmを指定"),
         ("/plan", say("--device names a machine you own, --budget one to buy: both were given."),
          "“Machine” names a machine you own, “Budget” one to buy: both were given.", "「マシン」(手持ち)と「予算」(購入)"),
         ("/plan", say("{told}; each: add --details N.", told=say("May")), "May.", "。"),

@@ -72,7 +72,7 @@ def _empty(language: Language) -> App:
         version=__version__,
         help_format="plaintext",
         help_formatter=Help(language),
-        default_parameter=Parameter(allow_repeating=True),
+        default_parameter=Parameter(allow_repeating=True, negative_iterable=()),
         config=(empty_paths.check, repeated.check, fill),
     )
 

@@ -6,6 +6,7 @@ Source: cyclopts 5.4, help/formatters/default.py and exceptions.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 PARSER_TEXTS = ("Commands", "Arguments", "Parameters", "Display this message and exit.", "Display application version.")
 """What cyclopts itself writes."""
+VALUE_TEXTS = ("STR", "INT", "FLOAT", "CHOICE", "PATH", "COMMAND", "OPTIONS", "ARGS")
+"""What stands for a value in a line of usage and behind an option."""
+ELSEWHERE_TEXTS = {
+    "Tokens for each user, prompt and answer together, e.g. 32k; inspect takes max.": (
+        "Tokens for each user, prompt and answer together, e.g. 32k."
+    ),
+    "People served at the same time; inspect takes max.": "People served at the same time.",
+    "llama.cpp, ollama, vllm or mlx; inspect takes several with commas, or all.": "llama.cpp, ollama, vllm or mlx.",
+}
+"""Help of options that inspect shares -> what it is in other commands."""
 
 SYNONYMS = {"--lan": "--host", "--server": "--engine"}
 """Options of one command, and how another one calls the same."""
@@ -41,6 +52,7 @@ class Help:
 
     def __init__(self, language: Language) -> None:
         self._language = language
+        self._command = ""  # the usage, which is drawn first, names it
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """One panel: its title, and each entry."""
@@ -57,7 +69,9 @@ class Help:
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """The first line."""
         if usage:
-            console.print(self._tell(say("Usage: {usage}", usage=usage)), style="bold", markup=False)
+            self._command = str(usage)
+            told = self._tell(say("Usage: {usage}", usage=self._values(str(usage).strip())))
+            console.print(f"{told}\n", style="bold", markup=False)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
         """What the command is for."""
@@ -72,17 +86,25 @@ class Help:
         """The description with what is known of the values; False and nothing go without saying."""
         from gyakusan.cli.help_text import WrappingText
 
-        parts = [self._tell(_plain(entry.description))]
+        told = _plain(entry.description)
+        shared = told if " inspect " in self._command else ELSEWHERE_TEXTS.get(told, told)
+        parts = [self._tell(shared)]
         if entry.choices:
             option = next((n.lstrip("-") for n in entry.names if n.lstrip("-") in CHOICE_WORDS), "")
             parts.append(self._tell(say("[one of: {choices}]", choices=Choices(option, tuple(entry.choices)))))
         if entry.default == "True":
             parts.append(self._tell("[default: on]"))
-        elif entry.default not in (None, "False", "()"):
+        elif entry.default not in (None, "False", "()", '""'):
             parts.append(self._tell(say("[default: {value}]", value=entry.default)))
         if entry.required:
             parts.append(self._tell("[required]"))
-        return entry.copy(description=WrappingText(" ".join(parts)), choices=None, default=None, required=False)
+        value = self._values(entry.metavar) if entry.metavar else entry.metavar
+        shown = WrappingText(" ".join(parts))
+        return entry.copy(description=shown, metavar=value, choices=None, default=None, required=False)
+
+    def _values(self, text: str) -> str:
+        """Return a text with the words for values in the reader's language."""
+        return re.sub(rf"(?<![\w-])(?:{'|'.join(VALUE_TEXTS)})(?![\w-])", lambda found: self._tell(found[0]), text)
 
     def _tell(self, text: Any) -> str:
         return tell(text if isinstance(text, Message) else str(text), self._language)

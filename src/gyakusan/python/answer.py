@@ -92,4 +92,4 @@ def speed_words(speed: SpeedEstimate | None) -> str:
 
 def quality_words(score: Score | None) -> str:
     """Return a quality in words."""
-    return "quality unknown" if score is None else f"quality {float(score.value):.0f} ± {float(score.error):.0f}"
+    return "quality unknown" if score is None else f"quality {float(score.value):.0f} ±{float(score.error):.0f}"

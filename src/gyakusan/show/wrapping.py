@@ -28,7 +28,7 @@ _SECOND = "込出直方合当付消返続始終切換替戻受"
 """Second parts of words like 読み込み; their line does not break behind the first part."""
 _FOLLOWED = str.maketrans("", "", ":%.,;!?")
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
-_NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
+_NUMBER = rf"[-+±]?\d[\d.,]*(?: ?- ?\d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 _COUNTER = "か?[一-龠]+|[ァ-ヺー]+(?:/[一-龠]+)?"
 """What is counted, behind a number: 枚, 人, か月, トークン/秒."""
@@ -37,7 +37,7 @@ _TIME = r"\d[\d,]*(?:時間|分)\d{1,2}[分秒]"
 _JAPANESE = (
     r"\d{4}年(?:\d{1,2}月(?:\d{1,2}日)?)?|\d[\d.]* ±\d[\d.]*[一-龠]*"
     rf"|{_TIME}"
-    rf"|[<≤]?\d[\d,.]*[秒倍分]? - \d[\d,.]*(?:{_COUNTER}| (?:{_UNITS})(?![A-Za-z0-9_/]))?"
+    rf"|[<≤]?\d[\d,.]*[秒倍分]? ?- ?\d[\d,.]*(?:{_COUNTER}| (?:{_UNITS})(?![A-Za-z0-9_/]))?"
     rf"|[A-Za-z][\w.+/-]{{0,15}} (?:{_TIME}|\d[\d,.]*(?:{_COUNTER}))"
     r"|[A-Za-z]{0,4}[ァ-ヺー]+[A-Za-z][A-Za-z0-9_.]{0,4}(?![A-Za-z0-9_.-])|\d[\d,]*[ァ-ヺー円]+ = \d[\d,.]*円?"
 )
