@@ -39,4 +39,5 @@ With Llama 3 8B the loss is about 0.03 points (KL divergence 0.00098, ggml-org/l
 and reasoning little is published. [points]
 """
 Q8_0 = SmallerCache("Q8_0", Q8_0_LOSS, q8_0_costs)
-NO_SMALLER_CACHE = SmallerCache("", Q8_0_LOSS, q8_0_costs)
+NO_SMALLER_CACHE = SmallerCache("", 0.0, lambda _model, _machine: ())
+"""Of an engine whose plans try no other cache: there is none that could cost anything."""

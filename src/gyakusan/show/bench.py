@@ -165,10 +165,10 @@ def _main_step(result: BenchResult) -> StepResult | None:
 def _question(result: BenchResult) -> Iterator[Words]:
     if result.source != "gyakusan":
         yield say("measured by {tool}, {date}", tool=result.source, date=result.started[:10])
-    told = [n for n in (result.model, result.server) if n] or [result.endpoint], result.planned.split(", ")
-    names, planned = (Listed(tuple(Message("{name}", {"name": n}) for n in part)) for part in told)
+    told = [n for n in (result.model, result.server) if n] or [result.endpoint]
+    names = Listed(tuple(Message("{name}", {"name": n}) for n in told))
     if result.planned:
-        yield say("{names}; planned: {planned}", names=names, planned=planned)
+        yield say("{names}; planned: {planned}", names=names, planned=result.planned)
     elif result.model or result.server:
         yield say("{names}", names=names)
     if not result.steps:

@@ -11,18 +11,10 @@ from gyakusan.show.tree import Column, Note, Pause, Table, Text, Tone, Tree, Ver
 MARKS: dict[str, tuple[str, Tone]] = {"here": ("+", "good"), "note": ("!", "caution"), "missing": ("-", "note")}
 """State -> mark and tone: told apart without colours, too."""
 
-MISSING_TEXTS = {
-    "{program} is not on PATH.": "not on PATH",
-    "This computer has no vLLM.": "not installed",
-    "This computer has no MLX-LM server.": "not installed",
-    "This computer has no llama.cpp server.": "not installed",
-}
-"""What a server's own check says, as a sentence -> the same in a table, whose cells are no sentences."""
-
 
 def screen(checks: Sequence[Check]) -> Tree:
     """Return the verdict, and a line for each thing that was looked at, with what mends it."""
-    rows = tuple((Text(*MARKS[c.state]), _name(c), _told(c.told)) for c in checks)
+    rows = tuple((Text(*MARKS[c.state]), _name(c), _told(c)) for c in checks)
     notes = tuple(Note(c.about, (c.mend,)) if c.mend else Note("") for c in checks)
     if can_serve(tuple(checks)):
         verdict = Verdict((say("This computer *can serve* models."),), tone="fits")
@@ -32,8 +24,9 @@ def screen(checks: Sequence[Check]) -> Tree:
     return verdict, Pause(), Table(columns, rows), Pause(), *_mends(notes)
 
 
-def _told(told: Message | str) -> Message | str:
-    return say(MISSING_TEXTS[told.template]) if isinstance(told, Message) and told.template in MISSING_TEXTS else told
+def _told(check: Check) -> Message | str:
+    """Return what was found; of a server that is missing no sentence of its own: its mend says the rest."""
+    return say("not found") if check.serves and check.state == "missing" else check.told
 
 
 def _name(check: Check) -> Text:
