@@ -285,6 +285,16 @@ def first_token(
     return alone + (prefill + each) * (1 + k.queue * others) + k.busy * meanwhile + where(users > 1, step, 0.0)
 
 
+def turn_wait(first: Number, token: Number, users: Number, together: Number, answer: Number) -> Number:
+    """Return the time to the first token where only `together` of the users are answered at once [s].
+
+    first: of those who are answered [s]; token: each of theirs after it [s]; answer: its length [tokens]. Everybody asks again
+    as soon as he is answered, so that a turn of each takes users / together of the turns of those who are answered
+    (Little 1961, "A proof for the queuing formula L = lambda W", Operations Research 9).
+    """
+    return first + (users / together - 1) * (first + answer * token)
+
+
 def _closed_wait(service: Number, away: Number, users: Number) -> Number:
     """Return how long a prompt waits for those of the others [s], each of whom is away between an answer and the next prompt.
 

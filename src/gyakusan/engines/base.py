@@ -6,7 +6,7 @@ An engine is one module, usually `engines/NAME/engine.py`, with the constants an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -129,6 +129,7 @@ class ComputeSettings(Struct, frozen=True):
     driver: what drives the GPUs (cuda, rocm, vulkan, metal), None = what is usual for them
     slots: separate caches, of which only neighbours are computed together (core.roofline.expected_batches); 1 = all are
     kept: conversations that stay in one cache of all while they are idle, 0 = they leave it, None = there is no such cache
+    together: requests of one copy that are answered at once, the others wait; 0 = as many as are served
     """
 
     prefill_chunk: float
@@ -143,6 +144,7 @@ class ComputeSettings(Struct, frozen=True):
     driver: Backend | None = None
     slots: int = 1
     kept: int | None = None
+    together: int = 0
 
 
 class PartiallyInRam(Struct, frozen=True):
@@ -165,8 +167,7 @@ class EngineModule(Protocol[S]):
     VERSION: str
     CAVEAT: Message | None
     """What people should know before they choose it, None = nothing."""
-    KEY: str
-    """The environment variable from which its server reads the API key, "" = it has none."""
+    KEY: str  # the environment variable from which its server reads the API key, "" = it has none
     PREFIXES: tuple[str, ...]
     """What the names of its environment variables begin with, in lower case: OLLAMA_NUM_PARALLEL sets num_parallel."""
     USUAL: bool  # True if it is planned with where nobody names an engine
@@ -177,17 +178,15 @@ class EngineModule(Protocol[S]):
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     SMALLER_CACHE: SmallerCache  # the KV cache that is planned with beside F16
-    OFFLOADS: bool
-    """True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`."""
+    OFFLOADS: bool  # True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`
     REPLICATES: bool
     """True if one server can run copies of a dense model on groups of GPUs: see `replica_settings`."""
-    IMAGES: ImageInput
-    """What becomes of the part of a published model that reads images."""
+    IMAGES: ImageInput  # what becomes of the part of a published model that reads images
     PORT: int  # on which its server listens where none is named
     FORMATS: tuple[str, ...]  # of weights that people use with it, for messages
     HEALTH: str  # path that answers 200 when the server is ready
-    QUEUE: QueueMetric | None
-    """The metric of its waiting requests, None = it has none."""
+    QUEUE: QueueMetric | None  # the metric of its waiting requests, None = it has none
+    at_once: Callable[[str], int]  # requests of an architecture that its defaults answer together, 0 = all
     Settings: type[S]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: object) -> S:

@@ -98,6 +98,11 @@ def half_cache_setting(kind: CacheType) -> Mapping[str, object] | None:
     return {} if kind.upper() == "F16" else None
 
 
+def all_at_once(architecture: str) -> int:
+    """Return 0: as many requests are answered together as people are served."""
+    return 0
+
+
 def half_cache_types(settings: EngineSettings) -> tuple[str, str]:
     """Return f16 for keys and values: nothing else can be set."""
     return "f16", "f16"

@@ -16,7 +16,13 @@ from gyakusan.planning.select.recommend import recommend
 @pytest.mark.parametrize("kv", ["F16", "Q8_0"])
 @pytest.mark.parametrize(
     ("device", "users", "task"),
-    [("2x RTX 4090", 1, "chat"), ("H100 SXM5", 8, "chat"), ("H100 SXM5", 1, "agents"), ("M4 Max 128GB", 3, "rag")],
+    [
+        ("2x RTX 4090", 1, "chat"),
+        ("H100 SXM5", 8, "chat"),
+        ("H100 SXM5", 1, "agents"),
+        ("M4 Max 128GB", 3, "rag"),
+        ("M4 Max 128GB", 70, "chat"),
+    ],
 )
 def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, task: Task, kv: str) -> None:
     """Of long prompts, too: vLLM reads 8,192 tokens at once on large GPUs, and the columns counted 2,048."""

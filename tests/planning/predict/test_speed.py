@@ -10,6 +10,7 @@ from gyakusan.catalog.cpu import bandwidth
 from gyakusan.catalog.models import find
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Checkpoint
+from gyakusan.models import load
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.predict.speed import TurnShape, estimate_speed, stored_bits
 from gyakusan.planning.predict.speed_inputs import HostWeights, bus_bandwidth
@@ -169,3 +170,30 @@ def test_a_processor_is_known_by_the_name_that_the_os_reports() -> None:
     assert bandwidth("Intel(R) Core(TM) i9-14900K") == 89.6e9
     assert bandwidth("AMD EPYC") is None
     assert bandwidth("RTX 4090") is None
+
+
+@pytest.mark.parametrize("engine", ["MLX-LM", "vLLM", "Ollama", "llama.cpp"])
+@pytest.mark.parametrize("name", ["qwen3-8b", "llama4-scout", "lfm2.5-8b-a1b"])
+def test_a_first_token_never_comes_earlier_with_more_people(name: str, engine: str) -> None:
+    """MLX-LM answers 32 at once: 1,000 people were told a first token after 3.6 s, and speeds as if all were answered."""
+    machine = machines.parse("M3 Ultra 512GB" if engine == "MLX-LM" else "8x H100 SXM5")
+    figures = [
+        estimate_speed(load(name), machine, engine, TurnShape(users=n)) for n in (1, 2, 31, 32, 33, 64, 300, 1000)
+    ]
+    firsts = [f.ttft.value for f in figures if f is not None]
+    assert len(firsts) == len(figures)
+    assert firsts == sorted(firsts)
+
+
+def test_those_who_wait_for_a_place_wait_for_whole_turns() -> None:
+    machine, model = machines.parse("M3 Ultra 512GB"), load("qwen3-8b")
+    few, many = (estimate_speed(model, machine, "MLX-LM", TurnShape(users=n)) for n in (32, 320))
+    assert few is not None
+    assert many is not None
+    turn = few.ttft.value + 256 * few.tpot.value
+    assert many.ttft.value == pytest.approx(few.ttft.value + 9 * turn)
+    assert (many.decode_each.value, many.decode_all.value) == (few.decode_each.value, few.decode_all.value)
+    alone, two = (estimate_speed(load("llama4-scout"), machine, "MLX-LM", TurnShape(users=n)) for n in (1, 2))
+    assert alone is not None
+    assert two is not None
+    assert two.decode_all.value == alone.decode_each.value, "its caches cannot be merged: one after the other"

@@ -20,6 +20,7 @@ from gyakusan.engines.defaults import (
     GGUF_FORMATS,
     WEIGHT_LAYOUTS,
     account_bytes,
+    all_at_once,
     check_fields,
     device_usable,
     fixed_chunk,
@@ -83,7 +84,7 @@ named_format, as_read = gguf_format, tensors_as_read
 artifact, preparation = gguf_artifact, gguf_preparation
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
 replica_settings = no_replicas
-usable, max_ranks = device_usable, one_rank
+usable, max_ranks, at_once = device_usable, one_rank, all_at_once
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 spanning_settings, spanning_commands = no_spanning, one_command
 with_port, with_host = port_option, host_option

@@ -150,7 +150,14 @@ def _no_bits(memory: Memory, s: Settings) -> Message:
 def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     """Return the step of the prefill; the cache is bf16 unless kv_bits says otherwise."""
     bits = 16 if settings.kv_bits is None else settings.kv_bits + 32 / settings.kv_group_size
-    return ComputeSettings(prefill_chunk=float(settings.prefill_step_size), cache_bytes=bits / 8)
+    alone = settings.kv_bits is not None or bool(settings.draft_model)
+    together = 1 if alone else settings.decode_concurrency
+    return ComputeSettings(float(settings.prefill_step_size), cache_bytes=bits / 8, together=together)
+
+
+def at_once(architecture: str) -> int:
+    """Return the default of `decode_concurrency`; 1 where the caches of requests cannot be merged."""
+    return 1 if architecture in families.CHUNKED else Settings.decode_concurrency
 
 
 def cache_types(settings: Settings) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container
 from gyakusan.engines.defaults import (
     GGUF_FORMATS,
     account_bytes,
+    all_at_once,
     check_fields,
     device_class,
     device_usable,
@@ -98,7 +99,7 @@ usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_c
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
 with_page, with_thinking = no_page, thinking_by_request
-router = no_router
+router, at_once = no_router, all_at_once
 spanning_settings, spanning_commands = no_spanning, one_command
 worker_settings, worker_command = no_workers, no_worker_command
 
@@ -194,6 +195,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     return ComputeSettings(
         prefill_chunk=prefill_chunk(machine),
         cache_bytes=llamacpp.cache_bytes(settings.kv_cache_type),
+        together=int(settings.num_parallel),
         stages=1,  # it fills one GPU before it takes the next; a model that is spread is timed as on one
         on_cpu=settings.backend == "cpu",
         part_in_ram=settings.split,

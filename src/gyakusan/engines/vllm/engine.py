@@ -18,6 +18,7 @@ from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, Format, ImageInput, MultiGpu, Variant
 from gyakusan.engines.container import QueueMetric
 from gyakusan.engines.defaults import (
+    all_at_once,
     check_fields,
     gguf_format,
     host_option,
@@ -68,7 +69,7 @@ QUEUE = QueueMetric("vllm:num_requests_waiting")
 """Source: vLLM 0.32.0, docs/usage/metrics.md."""
 HEALTH = "/health"
 with_port, with_host, with_page = port_option, host_option, no_page
-router = no_router
+router, at_once = no_router, all_at_once
 spanning_commands = launch.over_nodes
 worker_settings, worker_command = no_workers, no_worker_command
 part_in_ram = no_part_in_ram
@@ -264,6 +265,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         ranks=settings.tensor_parallel,
         replicas=settings.data_parallel,
         drafts=settings.speculative_tokens,
+        together=int(settings.max_num_seqs),
     )
 
 

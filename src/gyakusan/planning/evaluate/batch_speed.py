@@ -91,6 +91,14 @@ class WorkloadCosts(Struct):
         """Return the recurrent state of one conversation (contexts, models) [B]."""
         return self._once("state", lambda m: m.traffic.state)
 
+    def together(self, engine: str) -> FloatArray:
+        """Return the users whom an engine answers at once, inf for all (models,)."""
+
+        def most(model: CatalogModel) -> float:
+            return float(find_engine(engine).at_once(model.outline.architecture) or np.inf)
+
+        return np.asarray(self._once(("together", engine), most)[0])
+
     def _once(self, key: Hashable, cost: Callable[[CatalogModel], Number]) -> FloatArray:
         if key not in self._costs:
             out = np.zeros((len(self.contexts), len(self.columns.models)))
@@ -188,8 +196,14 @@ def batch_timing(
         threads=machine.cores,
         host=host,
         learned=here.corrections,
+        together=_together(costs.together(engine)[place], costs.users),
     )
     return BatchTiming(inputs, *(_doubt(here.factors[kind], host, len(rows)) for kind in ("decode", "ttft")))
+
+
+def _together(most: FloatArray, users: int) -> Number:
+    """Return the users of each row who are answered at once (rows,); one number for all rows where nobody waits."""
+    return np.minimum(most, users) if (most < users).any() else users
 
 
 def _doubt(factor: Number, host: HostWeights, rows: int) -> FloatArray:

@@ -161,6 +161,7 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None, 
         drafts=compute.drafts,
         slots=compute.slots,
         kept=compute.kept,
+        together=compute.together,
     )
 
 

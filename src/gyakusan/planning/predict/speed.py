@@ -32,6 +32,7 @@ from gyakusan.planning.predict.speed_inputs import (
     Corrections,
     HostWeights,
     SpeedInputs,
+    answered_together,
     chip_of,
     situation_of,
     speed_inputs,
@@ -123,6 +124,7 @@ class TurnShape(Struct, frozen=True):
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     slots: separate caches of the server, of which only neighbours are computed together; 1 = all are
     kept: conversations that stay in one cache of all while they are idle, 0 = they leave it, None = there is no such cache
+    together: users that are answered at once, the others wait; 0 = as many as the engine's defaults allow
     """
 
     users: int = 1
@@ -139,6 +141,7 @@ class TurnShape(Struct, frozen=True):
     drafts: int = 0
     slots: int = 1
     kept: int | None = None
+    together: int = 0
 
     @property
     def context(self) -> float:
@@ -159,6 +162,7 @@ def estimate_speed(
     learned: False for what is built in, whatever was measured on this computer
     """
     turn = turn or TurnShape()
+    turn = structs.replace(turn, together=answered_together(turn.users, turn.together, engine, model.architecture))
     chip = chip_of(machine)
     if chip is None:
         return None
@@ -256,6 +260,7 @@ def _inputs(
         learned=learned,
         drafts=turn.drafts,
         batches=expected_batches(turn.users, turn.slots),
+        together=turn.together,
     )
 
 
@@ -314,7 +319,7 @@ def _estimate(
     if turn.drafts:
         estimates |= {kind: _widened(estimates[kind], UNKNOWN_ACCEPTANCE) for kind in ("decode", "throughput")}
     decode = estimates["decode"]
-    all_users = {n: getattr(decode, n) * turn.users for n in ("value", "low", "high")}
+    all_users = {n: getattr(decode, n) * turn.together for n in ("value", "low", "high")}
     return SpeedEstimate(
         prefill=estimates["prefill"],
         decode_each=decode,

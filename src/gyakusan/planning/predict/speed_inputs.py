@@ -20,7 +20,7 @@ from gyakusan.catalog.speed_constants import (
 )
 from gyakusan.core import roofline, speculation
 from gyakusan.core.arrays import IntArray, Number
-from gyakusan.core.broadcast import is_array, maximum
+from gyakusan.core.broadcast import is_array, maximum, minimum
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.records import shallow
 from gyakusan.core.roofline import DeviceRates, ModelDemand, SpeedConstants, StepTime
@@ -103,6 +103,7 @@ class SpeedInputs(Struct, frozen=True):
     drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     check: what checking them takes
     batches: in how many a step of all users is computed (core.roofline.expected_batches)
+    together: users that are answered at once, the others wait for their turn; inf = all
     """
 
     demand: ModelDemand
@@ -119,6 +120,12 @@ class SpeedInputs(Struct, frozen=True):
     drafts: int = 0
     check: speculation.CheckCost = speculation.CheckCost()
     batches: Number = 1
+    together: Number = float("inf")
+
+    @property
+    def active(self) -> Number:
+        """Users that are answered at once."""
+        return minimum(self.users, self.together)
 
     def prefill_time(self) -> Number:
         """Return the time of one user's prompt [s]."""
@@ -132,7 +139,7 @@ class SpeedInputs(Struct, frozen=True):
     def gpu_step(self) -> StepTime:
         """Return the time of one decode step of all users, without weights in RAM."""
         if not is_array(self.batches) and self.batches == 1:
-            return roofline.decode_step(self.demand, self.users, self.device, self.constants)
+            return roofline.decode_step(self.demand, self.active, self.device, self.constants)
         one = roofline.decode_step(self.demand, self.users / self.batches, self.device, self.constants)
         return one.times(self.batches)
 
@@ -147,11 +154,12 @@ class SpeedInputs(Struct, frozen=True):
         """Return the time of each further token, others' prompts included [s]."""
         if not self.interleaved or self.users <= 1:
             return step
-        return roofline.later_token(step, prefill, self.users, self.answer, self.constants)
+        return roofline.later_token(step, prefill, self.active, self.answer, self.constants)
 
     def first_token(self, step: Number, prefill: Number) -> Number:
         """Return the time to the first token [s]."""
-        time = roofline.first_token(prefill, self.users, step, self.answer, self.constants, self.prompt)
+        time = roofline.first_token(prefill, self.active, step, self.answer, self.constants, self.prompt)
+        time = roofline.turn_wait(time, self.token_time(step, prefill), self.users, self.active, self.answer)
         if not self.learned.delay:
             return time
         return time + maximum(self.learned.delay, -self.constants.start)  # what is fixed cannot take less than nothing
@@ -161,12 +169,21 @@ class SpeedInputs(Struct, frozen=True):
         if not self.drafts:
             return 1.0
         return draft_gain(
-            self.demand, self.users, self.drafts, self.device, self.constants, self.check, crowded=self.interleaved
+            self.demand, self.active, self.drafts, self.device, self.constants, self.check, crowded=self.interleaved
         )
 
     def throughput(self, step: Number, prefill: Number) -> Number:
         """Return the output tokens per second of all users, each asking again at once [tokens/s]."""
-        return roofline.closed_loop(step, prefill, self.users, self.answer)
+        return roofline.closed_loop(step, prefill, self.active, self.answer)
+
+
+def answered_together(users: int, asked: int, engine: str, architecture: str) -> int:
+    """Return how many of the users are answered at once. asked: by the engine's settings, 0 = as its defaults have it.
+
+    An engine that cannot batch the model answers one after the other, whatever its settings say.
+    """
+    usual = find_engine(engine).at_once(architecture)
+    return min(users, 1 if usual == 1 else asked or usual or users)
 
 
 def draft_gain(
@@ -282,6 +299,7 @@ def speed_inputs(
     learned: Corrections = UNCORRECTED,
     drafts: int = 0,
     batches: Number = 1,
+    together: Number = float("inf"),
 ) -> SpeedInputs:
     """Put together what time follows from.
 
@@ -303,6 +321,7 @@ def speed_inputs(
         drafts=drafts,
         check=speculation.check_cost(chip.family),
         batches=batches,
+        together=together,
     )
 
 

@@ -346,6 +346,7 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
             host=host,
             slots=compute.slots,
             kept=compute.kept,
+            together=compute.together,
         ),
     )
     return of_replicas(estimate, compute.replicas)
