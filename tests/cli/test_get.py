@@ -159,5 +159,18 @@ def test_a_dry_run_has_the_catalogue_s_size_where_the_hub_does_not_answer(
 
 
 @pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize("device", ["Mac mini M6 16GB", "RTX 4090", "2x RTX 3090"])
+def test_a_dry_run_of_a_plan_has_its_size_without_the_hub(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of an MLX conversion whose bytes nobody wrote down the plan has counted the weights."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert main(["plan", "--device", device]) == 0
+    capsys.readouterr()
+    assert main(["get", "1", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing_bytes"] > 1e9
+
+
+@pytest.mark.usefixtures("unreachable")
 def test_a_size_that_nobody_knows_needs_the_hub(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["get", "org/unknown-GGUF:Q4_K_M", "--dry-run"]) == 3

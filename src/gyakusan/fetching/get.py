@@ -122,7 +122,7 @@ class Getter(Struct, frozen=True):
         if found is not None:
             return _here(wanted, found)
         if self.offline or (hub.offline() and wanted.repository is not None):
-            if self.dry_run and wanted.bytes is not None:
+            if self.dry_run and _size_known(wanted) is not None:
                 return self._by_catalogue(wanted)
             raise SourceError(
                 "The files of {name} are not on this computer, and the network is switched off.", name=wanted.reference,
@@ -133,11 +133,13 @@ class Getter(Struct, frozen=True):
         try:
             ask = self._ask(wanted, wanted.repository)
         except Unreachable as error:
-            if not self.dry_run or wanted.bytes is None:
+            if not self.dry_run or _size_known(wanted) is None:
                 raise Unreachable(
                     "Hugging Face, from where models are downloaded, cannot be reached. {problem}", problem=error.message,
                     mend="Without a network copy the file to this computer and start it: gyakusan serve FILE.gguf; "
-                    "or start the small model that is installed: gyakusan serve smollm2",
+                    "or start the small model that is installed: gyakusan serve smollm2" if wanted.storage == "gguf" else
+                    "Without a network copy the folder of the model into the same cache of that computer: "
+                    "~/.cache/huggingface/hub",
                 ) from error  # fmt: skip
             return self._by_catalogue(wanted)
         self.on_ask(ask)
@@ -151,7 +153,8 @@ class Getter(Struct, frozen=True):
         program = (
             "Ollama" if wanted.repository is None else "Hugging Face" if self.to is None else str(expanded(self.to))
         )
-        return Got("planned", wanted, program, None, (), wanted.bytes, missing=wanted.bytes, by_catalogue=True)
+        size = _size_known(wanted)
+        return Got("planned", wanted, program, None, (), size, missing=size, by_catalogue=True)
 
     def _ask(self, wanted: Wanted, repository: hub.Repository) -> Ask:
         """Ask the hub for the list of files, and choose those that a server loads."""
@@ -231,6 +234,11 @@ class Getter(Struct, frozen=True):
         if found is None:  # on another computer, or in a store that only Ollama may read
             return Got("fetched", wanted, "Ollama", None, (), last[1] or None, checked=True, seconds=seconds)
         return structs.replace(_here(wanted, found), state="fetched", checked=True, seconds=seconds)
+
+
+def _size_known(wanted: Wanted) -> int | None:
+    """Return the bytes of the weights without a question to the hub: as published, else as a plan counts them."""
+    return wanted.counted if wanted.bytes is None else wanted.bytes
 
 
 def _here(wanted: Wanted, found: Found) -> Got:

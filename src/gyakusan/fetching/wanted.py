@@ -28,6 +28,7 @@ class Wanted(Struct, frozen=True):
     tag: of a GGUF file or its path in the repository, or the whole name of a tag of Ollama
     projector: True if images are sent, so that the projector is loaded
     bytes: of the weights, as the catalogue knows them; None = not known [B]
+    counted: of the weights, as a plan counts them; None = no plan is asked about [B]
     usual: True if nobody asked for this format: another one that is here will do
     """
 
@@ -39,6 +40,7 @@ class Wanted(Struct, frozen=True):
     projector: bool = False
     bytes: int | None = None
     usual: bool = False
+    counted: int | None = None
 
     @property
     def reference(self) -> str:
@@ -57,7 +59,8 @@ def of_deployment(deployment: Deployment, *, projector: bool = False) -> Wanted:
     if artifact is None:
         raise _unpublished(deployment.name, deployment.quantization, deployment.preparation)
     wanted = _of_artifact(artifact, deployment.name, deployment.engine)
-    return structs.replace(wanted, quantization=deployment.quantization, projector=projector)
+    counted = round(deployment.model.bytes)
+    return structs.replace(wanted, quantization=deployment.quantization, projector=projector, counted=counted)
 
 
 def of_text(text: str, quantization: str | None = None, engine_name: str = DEFAULT, *, images: bool = False) -> Wanted:
