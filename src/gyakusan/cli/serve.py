@@ -197,13 +197,15 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
         document = served(running.url, rows, running.report, asked.rules.VERSION, entry.bytes, running.resident)
         write_json(document, output, indent=None)
         return
-    from gyakusan.show.served import build, memory, unencrypted
+    from gyakusan.serving.model_group import growing_memory, planned_memory
+    from gyakusan.show.served import build, growth, memory, unencrypted
     from gyakusan.show.servers import steps
     from gyakusan.show.tree import Address, Next, Text
 
     screen = terminal(output)
     screen.show(build(running.report.version, asked.rules.VERSION))
-    screen.show(memory(rows, entry.bytes, running.resident), Address(say("OpenAI base URL: {url}", url=running.url)))
+    screen.show(memory(rows, entry.bytes, running.resident), *growth(planned_memory(asked), growing_memory(asked)))
+    screen.show(Address(say("OpenAI base URL: {url}", url=running.url)))
     if running.lan_url:
         screen.show(Address(say("Other computers reach it at {url}", url=running.lan_url)))
         screen.show(*(() if running.options.tls is not None else (unencrypted(),)))

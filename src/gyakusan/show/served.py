@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gyakusan.engines.base import Command
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.serving.access import is_loopback
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.chat import ChatAnswer
@@ -14,6 +14,12 @@ from gyakusan.show import wording
 from gyakusan.show.tree import Address, Cell, Section, Table, Text, Title, Tree, columns
 from gyakusan.units import MIB, format_bytes
 
+Place = tuple[str, str]
+"""A device and a part of its memory."""
+LIMITED_BY = {"overhead.prompt_cache": "cache_ram", "overhead.checkpoints": "ctx_checkpoints"}
+"""Part of llama-server's memory that grows with use -> setting that limits it."""
+SHOWN_GROWTH = 128 * MIB
+"""Memory that use adds is told from here on [B]."""
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 2)
 MODEL_COLUMNS = columns(("name", *HEAD_TEXTS), 3)
@@ -35,6 +41,29 @@ def memory(rows: Sequence[BufferComparison], planned: float, resident: int | Non
     told = {"planned": format_bytes(planned), "held": format_bytes(float(resident))}
     return Text(
         say("This server reports no memory: {planned} are planned, its processes hold {held} of RAM now.", **told)
+    )
+
+
+def growth(planned: Mapping[Place, float], growing: Mapping[Place, float]) -> Tree:
+    """Return what use adds to the memory, nothing where that is little.
+
+    planned: at the start, by device and part [B]; growing: limits of the parts that grow [B]
+    """
+    now, most = sum(planned.values()), sum({**planned, **growing}.values())
+    if most - now < SHOWN_GROWTH:
+        return ()
+    told = {"most": format_bytes(most), "planned": format_bytes(now)}
+    grown = {
+        part for (device, part), size in growing.items() if size - planned.get((device, part), 0.0) >= SHOWN_GROWTH
+    }
+    options = tuple(Message(f"--set {name}=N") for part, name in LIMITED_BY.items() if part in grown)
+    if not options:
+        return (Text(say("With use it takes up to {most}; {planned} are planned at the start.", **told)),)
+    told_more = {**told, "options": Listed(options)}
+    return (
+        Text(
+            say("With use it takes up to {most}; {planned} are planned at the start. {options} limits it.", **told_more)
+        ),
     )
 
 
