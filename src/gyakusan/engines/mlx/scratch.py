@@ -57,7 +57,7 @@ def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
     width = _width(widest)
     if any(fused_attention.may_be_fused(m, s) for m in written):
         sure = bool(s.mlx) and all(fused_attention.may_be_fused(m, s) for m in written)
-        reason = say("attention scores of a chunk: MLX {since} avoids them on M5 for heads of {width}",
+        reason = say("attention scores of a chunk: from MLX {since} on M5 and later chips avoid them for heads of {width}",
                      since=fused_attention.since(width), width=width)  # fmt: skip
         return (Line("compute.scores", 0 if sure else size, "assumed", reason, formula, low=0, high=size),)
     reason = say("attention scores of a chunk: MLX has no fused kernel for heads of {width}", width=width)
