@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,7 +26,15 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"budget": "1000000JPY", "users": 5, "context": "32k"},
     {"device": "M4 Max 128GB", "users": 3, "task": "coding"},
     {"memory": "16GiB"},
+    {"device": "RTX 3060 12GB", "ram": "64GiB"},
 )
+FOLLOW_LOAD = re.compile(r"--(ctx-size|parallel|cache-\S+|ctx-checkpoints|max-\S+|kv-cache-dtype|port)$")
+"""Options of a server that follow people, context and cache: the others say where the weights are."""
+
+
+def weights_options(argv: Sequence[str]) -> set[tuple[str, str]]:
+    """Return the options with their values that do not follow from people, context and cache."""
+    return {(a, "" if b.startswith("--") else b) for a, b in pairwise(argv) if a[:2] == "--" and not FOLLOW_LOAD.match(a)}
 
 
 @pytest.mark.parametrize("asked", QUESTIONS, ids=str)
@@ -47,7 +58,9 @@ def test_what_takes_the_place_of_plan_1_is_named(asked: dict[str, Any]) -> None:
             before, after = shown_figures(now), shown_figures(plan)
             assert (before.speed, before.quality, before.spare) == (after.speed, after.quality, after.spare)
         else:
-            assert "plan 1 stays" in told
+            same = weights_options(plan.command.argv) == weights_options(now.command.argv)
+            assert ("plan 1 stays" in told) == same, (told, plan.command.argv)
+            assert ("in RAM (now" in told) == (plan.blocks_in_ram != now.blocks_in_ram)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -67,3 +80,12 @@ def test_it_ends_with_what_can_be_typed_next() -> None:
     answer = recommend(parse_request({"device": "RTX 4090", "engines": "llama.cpp", "families": "gemma3"}))
     assert changes(answer, ())[-1] == Next(("gyakusan plan --details 1",))
     assert reasons(answer, why_not(answer, answer.plans[0].name))[-1] == Next(("gyakusan plan --details 1",))
+
+
+def test_room_that_rounds_to_nothing_is_said_as_the_first_sentence_says_it() -> None:
+    answer = recommend(parse_request({"device": "RTX 3060 12GB", "ram": "64GiB"}))
+    assert shown_figures(answer.plans[0]).spare == 0
+    text = text_of(*changes(answer, what_if(answer)), width=200, language="en")
+    assert "less than 0.1 GiB to spare" in text
+    assert "(now less than 0.1)" in text
+    assert "now 0.0" not in text

@@ -67,12 +67,16 @@ def _sentence(answer: Recommendation, tried: Change) -> Message:
         return say("{change}: the same model in other files, {files} with {engine}: {gains}.", gains=gains, **facts)
     if not gains.messages:
         return Message(UNCHANGED, {"change": change})
+    if moves_to_ram(now, plan):  # another command: the one of plan 1 would not hold what is asked
+        return say("{change}: the same model with other settings: {gains}.", change=change, gains=gains)
     return say("{change}: plan 1 stays: {gains}.", change=change, gains=gains)
 
 
 def _gains(now: Plan, plan: Plan, answer: Recommendation) -> Iterator[Message]:
     """Yield the figures of a plan that differ from those of plan 1, as both are printed."""
     before, after = shown_figures(now), shown_figures(plan)
+    if now.name == plan.name and moves_to_ram(now, plan):
+        yield _share_in_ram(now, plan)
     if after.speed is None:
         yield say("speed not known")
     elif after.speed != before.speed:
@@ -87,9 +91,31 @@ def _gains(now: Plan, plan: Plan, answer: Recommendation) -> Iterator[Message]:
     if not plan.surely_fits:
         yield say("it may not fit")
     elif after.spare is not None and before.spare is not None and after.spare != before.spare:
-        yield say("{n} GiB to spare (now {now})", n=f"{after.spare:.1f}", now=f"{before.spare:.1f}")
+        yield say("{n} GiB to spare (now {now})", n=_room(after.spare), now=_room(before.spare))
     if after.price is not None and after.price != before.price and not answer.request.owned:
         yield amounts(answer).words(after.price)
+
+
+def moves_to_ram(now: Plan, plan: Plan) -> bool:
+    """Return True if a plan leaves another part of the model in RAM than plan 1: it is started by another command."""
+    return (now.in_ram, now.blocks_in_ram) != (plan.in_ram, plan.blocks_in_ram)
+
+
+def _share_in_ram(now: Plan, plan: Plan) -> Message:
+    """Return what stays in RAM after a change, beside what plan 1 leaves there."""
+    n = plan.blocks_in_ram
+    if not plan.in_ram:
+        return say("nothing in RAM (now {now} blocks)", now=now.blocks_in_ram)
+    if plan.in_ram == "experts":
+        share = say("1 block of experts in RAM") if n == 1 else say("{n} blocks of experts in RAM", n=n)
+    else:
+        share = say("1 block in RAM") if n == 1 else say("{n} blocks in RAM", n=n)
+    return share if now.in_ram not in ("", plan.in_ram) else say("{share} (now {now})", share=share, now=now.blocks_in_ram)
+
+
+def _room(spare: float) -> Message | str:
+    """Return what is to spare, without its unit: "0.3"; where that rounds to nothing, as the first sentence says it. [GiB]"""
+    return f"{spare:.1f}" if spare else say("less than 0.1")
 
 
 def _speed(after: float, before: float | None, *, several: bool) -> Message:

@@ -68,11 +68,18 @@ def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
         case "answer":
             return "?" if figures.answer is None else short(figures.answer)
         case "spare":
-            return "?" if figures.spare is None else f"{figures.spare:.1f} GiB"
+            return _room(figures.spare)
         case "files":
             return plan.quantization
         case _:
             return amounts(answer).figure(plan.offer.price)
+
+
+def _room(spare: float | None) -> Words:
+    """Return what is to spare; where that rounds to nothing, as the answer says it. spare in GiB."""
+    if spare is None:
+        return "?"
+    return f"{spare:.1f} GiB" if spare else say("less than 0.1 GiB")
 
 
 # A request without a plan
