@@ -201,6 +201,13 @@ def test_every_engine_says_how_its_program_is_installed(name: str) -> None:
     assert "other ways: " in tell(fact.lines[-1], "en"), "the makers' page, which is the source"
 
 
+@pytest.mark.parametrize(("device", "told"), [("RX 9060 XT 16GB", True), ("Arc B580", True), ("RTX 4090", False)])
+def test_where_a_package_may_lack_the_gpu_the_command_that_shows_it_is_named(device: str, told: bool) -> None:
+    """conda-forge's llama-cpp was printed for a Radeon, and nothing said whether that build computes on it."""
+    (fact,) = install_fact("llama.cpp", machine_for(device, None), "any")
+    assert any("--list-devices must name the GPU" in tell(line, "en") for line in fact.lines[1:]) == told
+
+
 def test_the_package_is_that_of_the_machine() -> None:
     assert installing("llama.cpp", machine_for("M4 Max 64GB", None)) == ("brew install llama.cpp",)
     assert installing("llama.cpp", machine_for("RX 7900 XTX", None), "windows") == ("winget install llama.cpp",)
@@ -224,7 +231,7 @@ def test_what_grows_with_use_is_said_with_the_room_for_it(capsys: pytest.Capture
     ]
     assert main([*words, "--engine", "llama.cpp"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "CPU: with use up to" in told
+    assert "RAM: with use up to" in told
     assert "are free" not in told
     assert main([*words, "--engine", "ollama"]) == 0
     told = " ".join(capsys.readouterr().out.split())

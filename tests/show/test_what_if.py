@@ -34,7 +34,9 @@ FOLLOW_LOAD = re.compile(r"--(ctx-size|parallel|cache-\S+|ctx-checkpoints|max-\S
 
 def weights_options(argv: Sequence[str]) -> set[tuple[str, str]]:
     """Return the options with their values that do not follow from people, context and cache."""
-    return {(a, "" if b.startswith("--") else b) for a, b in pairwise(argv) if a[:2] == "--" and not FOLLOW_LOAD.match(a)}
+    return {
+        (a, "" if b.startswith("--") else b) for a, b in pairwise(argv) if a[:2] == "--" and not FOLLOW_LOAD.match(a)
+    }
 
 
 @pytest.mark.parametrize("asked", QUESTIONS, ids=str)

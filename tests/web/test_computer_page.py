@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from tests.documents.valid import valid
 from tests.fakes.fake_model_server import Open, opened
 from tests.machines.test_detect import fake_nvml
+from tests.web.flex import Torn
 
 from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
 from gyakusan.load_testing.store import Store
@@ -81,6 +82,7 @@ def test_memory_that_grows_has_its_limit(held: int, sentence: str, tone: str, cl
     assert f"held: {held // 2**20:,}, planned at the start: 1,024, planned at most: 3,072" in text
     assert re.search(rf'class="[^"]*{tone}', text)
     assert "最大3.00" in client.get("/computer/live?lang=ja").text or tone == "doubt"
+    assert Torn(text).found == []
 
 
 def test_what_the_gpus_hold_stands_beside_the_plan(

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
+from tests.web.flex import Torn, flexing
 
 from gyakusan.cli import main
 from gyakusan.python.inspection import inspect
@@ -401,3 +402,10 @@ def test_a_choice_that_is_none_is_answered_with_japanese_names(client: TestClien
     answer = client.get("/plan?task=くっきんぐ&lang=ja")
     assert answer.status_code == 400
     assert "チャット(chat)、コーディング(coding)" in html.unescape(answer.text)
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_sentence_is_torn_into_columns(address: str, client: TestClient) -> None:
+    """The largest sentence of a page stood in columns, its number in one of them."""
+    assert {"row", "open", "key"} <= flexing()
+    assert Torn(client.get(f"{address}{'&' if '?' in address else '?'}lang=ja").text).found == []

@@ -213,6 +213,8 @@ class ServerModule(Protocol[S_contra, R_co]):
 
     INSTALL_PAGE: str
     """Where its makers say how it is installed; what `packaged` and `installing` return stands there."""
+    LISTS_DEVICES: str
+    """The command by which an installed program shows the GPUs that it computes on, "" where its packages are of one kind."""
 
     def installing(self, machine: Machine, folder: str) -> tuple[str, ...]:
         """Return the commands of a shell that put it into a folder for this machine, () where that is not how it is done."""

@@ -16,6 +16,7 @@ from gyakusan.doors.shell import shell_words
 from gyakusan.engines.base import System
 from gyakusan.engines.front_line import FRONT_PORT
 from gyakusan.engines.registry import engine
+from gyakusan.engines.server import ServerModule
 from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, duration, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
@@ -68,7 +69,7 @@ def details(
     """
     where, who, context = asked(answer.request, plan.offer.machine.name)
     head = say(
-        'Plan {n} of "{where}, {who}, {context}" ({date})',
+        "Plan {n} of the question: {where}, {who}, {context} (answered {date})",
         n=number,
         where=where,
         who=who,
@@ -138,7 +139,16 @@ def install_fact(name: str, machine: Machine, system: System) -> Iterator[Fact]:
     if module is None:
         return
     lines = tuple(Command(line) for line in installing(name, machine, system))
-    yield Fact(say("Install"), (*lines, say("other ways: {page}", page=module.INSTALL_PAGE)))
+    yield Fact(
+        say("Install"), (*lines, *_seen_gpu(module, machine), say("other ways: {page}", page=module.INSTALL_PAGE))
+    )
+
+
+def _seen_gpu(module: ServerModule, machine: Machine) -> Iterator[Message]:
+    """Yield how it is seen that the installed program has the GPU, where a package may be a build without it."""
+    if module.LISTS_DEVICES and any(d.kind == "gpu" and d.backend not in ("cuda", "metal") for d in machine.gpus):
+        command = whole(module.LISTS_DEVICES)
+        yield say("{command} must name the GPU; if it does not, take a build for Vulkan or ROCm", command=command)
 
 
 def _thinking(plan: Plan) -> Iterator[Message]:
@@ -224,7 +234,7 @@ def _growing(account: Account) -> Iterator[Message]:
     parts = tuple(
         say("{part} {n}", part=label(line, account), n=needed_gib(size)) for line, size in sizes if size >= SHOWN_BYTES
     )
-    facts = {"device": whole(brief(account.device.name)), "n": needed_gib(more), "parts": Listed(parts)}
+    facts = {"device": _memory_of(account), "n": needed_gib(more), "parts": Listed(parts)}
     spare = account.spare
     if spare is None or more <= int(spare):
         yield say("{device}: with use up to {n} GiB more: {parts}", **facts)
@@ -232,6 +242,11 @@ def _growing(account: Account) -> Iterator[Message]:
     yield say(
         "{device}: with use up to {n} GiB more ({parts}), and {spare} are free", spare=spare_gib(float(spare)), **facts
     )
+
+
+def _memory_of(account: Account) -> str:
+    """Return whose memory it is: of a CPU it is the RAM, whatever the processor is called."""
+    return "RAM" if account.device.kind == "host" else whole(brief(account.device.name))
 
 
 def _memory(account: Account, numbers: str = "") -> Message:
@@ -243,7 +258,7 @@ def _memory(account: Account, numbers: str = "") -> Message:
         if int(account.of(kind)) >= SHOWN_BYTES
     )
     facts = {
-        "device": whole(numbers + brief(account.device.name)),
+        "device": whole(numbers + _memory_of(account)),
         "total": gib(float(account.total)),
         "low": gib(float(account.at_least)),
         "high": gib(float(account.at_most)),

@@ -202,5 +202,5 @@ def asked(request: PlanRequest, machine: str) -> tuple[Words, ...]:
     """Return the question in short, as a saved answer is called: budget or machine, people, context."""
     where: Words = brief(machine) if request.owned else request.model or ""
     if request.budget is not None:
-        where = request.budget.text
+        where = say("budget {amount}", amount=request.budget.text)
     return where, people(request.users), say("{n} tokens", n=f"{request.workload.context:,}")

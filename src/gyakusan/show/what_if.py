@@ -110,7 +110,9 @@ def _share_in_ram(now: Plan, plan: Plan) -> Message:
         share = say("1 block of experts in RAM") if n == 1 else say("{n} blocks of experts in RAM", n=n)
     else:
         share = say("1 block in RAM") if n == 1 else say("{n} blocks in RAM", n=n)
-    return share if now.in_ram not in ("", plan.in_ram) else say("{share} (now {now})", share=share, now=now.blocks_in_ram)
+    return (
+        share if now.in_ram not in ("", plan.in_ram) else say("{share} (now {now})", share=share, now=now.blocks_in_ram)
+    )
 
 
 def _room(spare: float) -> Message | str:

@@ -34,6 +34,7 @@ PROVED = True
 """It warms up with a token before /health answers 200. Source: llama.cpp b11434, common/common.cpp, common_init_from_params."""
 CACHE_METRICS: tuple[str, ...] = ()
 INSTALL_PAGE = "github.com/ggml-org/llama.cpp, docs/install.md"
+LISTS_DEVICES = "llama-server --list-devices"
 installing = no_installing
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 

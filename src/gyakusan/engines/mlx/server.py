@@ -40,6 +40,7 @@ PROGRAMS: tuple[str, ...] = (launching.PACKAGE, launching.PROGRAM)
 model_error, dry_run, predicted_buffers, device_family = checkpoint_error, no_dry_run, no_buffers, same_device
 workers, packaged = no_workers, no_packaged
 INSTALL_PAGE = "github.com/ml-explore/mlx-lm"
+LISTS_DEVICES = ""
 
 _SCRIPT = Path(__file__).with_name("keyed_server.py")
 

@@ -234,6 +234,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
         "fit": s.split,
         "fit_target": s.fit_target,
         "cache_ram": llamacpp.Settings.cache_ram,  # nobody can tell Ollama another one
+        "ctx_checkpoints": llamacpp.Settings.ctx_checkpoints,
     }
     if s.backend == "cpu":
         changes["backend"] = "cpu"

@@ -28,6 +28,7 @@ PROGRAMS: tuple[str, ...] = ("ollama",)
 USUAL_PORT = 11434
 dry_run, predicted_buffers, device_family, workers = no_dry_run, no_buffers, same_device, no_workers
 INSTALL_PAGE = "ollama.com/download"
+LISTS_DEVICES = ""
 installing = no_installing
 
 _SCRIPT = Path(__file__).with_name("api_server.py")

@@ -58,6 +58,7 @@ AMD_WHEELS = ("--extra-index-url", "https://wheels.vllm.ai/rocm/")
 """Where vLLM's wheels for AMD's GPUs are; PyPI has those for NVIDIA's only."""
 _WHEELS: Mapping[str, tuple[str, ...]] = {"cuda": ("--torch-backend=auto",), "rocm": AMD_WHEELS}
 INSTALL_PAGE = "docs.vllm.ai, getting_started/installation"
+LISTS_DEVICES = ""
 packaged = no_packaged
 LONGEST_CONFIG = 2**20
 """Of a checkpoint's config.json [B]."""
