@@ -34,5 +34,5 @@ class Torn(HTMLParser):
             pass
 
     def handle_data(self, data: str) -> None:
-        if self.open[-1][1] and data.strip():
+        if self.open[-1][1] and re.search(r"\w", data):  # a dot between two links is no sentence
             self.found.append(data.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
+from typing import Any
 
 from gyakusan.catalog.quality import SMALLEST_MEASURED, penalty_law, penalty_sources
 from gyakusan.catalog.quality import find as find_quality
@@ -144,7 +145,7 @@ def install_fact(name: str, machine: Machine, system: System) -> Iterator[Fact]:
     )
 
 
-def _seen_gpu(module: ServerModule, machine: Machine) -> Iterator[Message]:
+def _seen_gpu(module: ServerModule[Any, Any], machine: Machine) -> Iterator[Message]:
     """Yield how it is seen that the installed program has the GPU, where a package may be a build without it."""
     if module.LISTS_DEVICES and any(d.kind == "gpu" and d.backend not in ("cuda", "metal") for d in machine.gpus):
         command = whole(module.LISTS_DEVICES)

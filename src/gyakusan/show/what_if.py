@@ -116,7 +116,7 @@ def _share_in_ram(now: Plan, plan: Plan) -> Message:
 
 
 def _room(spare: float) -> Message | str:
-    """Return what is to spare, without its unit: "0.3"; where that rounds to nothing, as the first sentence says it. [GiB]"""
+    """Return what is to spare without its unit, where that rounds to nothing as the first sentence says it. spare in GiB."""
     return f"{spare:.1f}" if spare else say("less than 0.1")
 
 
