@@ -8,6 +8,8 @@ import pytest
 from rich.cells import cell_len
 from tests.show.drawing import text_of
 
+from gyakusan.catalog.models import find
+from gyakusan.engines.registry import engine
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.listed_plans import listed_rows
 from gyakusan.planning.select.recommend import recommend
@@ -71,3 +73,14 @@ def test_a_row_with_a_cache_in_8_bits_is_marked() -> None:
     assert f"{listed_rows(small)[0]['quantization']}*" in text
     assert "* with a KV cache in 8 bits (--kv-type q8_0)" in " ".join(text.split())
     assert ("with a KV cache in 8 bits" in " ".join(told.split())) is any(r["kv_type"] == "q8_0" for r in rows)
+
+
+def test_files_that_are_made_first_are_marked() -> None:
+    answer = recommend(parse_request({"device": "M4 Max 64GB", "engines": "mlx,llama.cpp"}))
+    rows = listed_rows(answer)
+    made = [row for row in rows if engine(row["engine"]).artifact(find(row["model"]), row["quantization"]) is None]
+    text = text_of(*listing(answer), width=120)
+    assert made
+    assert len(made) < len(rows)
+    assert len(re.findall(r"^ *\d+  .*\w\*?\+ ", text, re.MULTILINE)) == len(made)
+    assert "+ files that are made first: --details N has the commands" in text

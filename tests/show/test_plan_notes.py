@@ -25,11 +25,10 @@ from gyakusan.show.request_line import question
 from gyakusan.show.tree import Facts
 
 
-@pytest.mark.parametrize(("model", "mtp"), [("qwen3.8-27b", True), ("gpt-oss-20b", False)])
-def test_prediction_layers_are_said_with_what_is_not_known_of_them(model: str, mtp: bool) -> None:
-    asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": model}
-    found = recommend(parse_request(asked), columns=small((model,)))
-    assert ("drafts ahead (MTP), gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
+def test_what_is_not_known_to_change_anything_is_not_said() -> None:
+    """ "drafts ahead (MTP), gain not known" stood unexplained in the answer."""
+    found = recommend(parse_request({"device": "RTX 5090", "engines": "llama.cpp", "model": "qwen3.8-27b"}))
+    assert not [i for note in notes(found) for i in note.items if "MTP" in str(i)]
 
 
 ASKED = [("gpt-oss-120b", "agents", True), ("gpt-oss-120b", "chat", False), ("qwen3-coder-next", "agents", False)]

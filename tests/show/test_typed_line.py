@@ -11,7 +11,7 @@ from gyakusan.cli import main
 from gyakusan.message import say
 from gyakusan.show import terminal
 from gyakusan.show.terminal import Terminal
-from gyakusan.show.tree import Next, Part, whole
+from gyakusan.show.tree import FIXED, Next, Part, whole
 from gyakusan.show.typed_line import typed_out
 from gyakusan.typed_words import remember
 
@@ -66,6 +66,7 @@ def test_a_value_that_is_added_takes_the_place_of_an_earlier_one(words: str, add
     """`--context 8k ... --context 4k` was answered with "--context was given twice"."""
     remember(shlex.split(words))
     assert typed_out((say("add {options}", options=added),)) == (whole(f"gyakusan {line}"),)
+    assert typed_out((say("add {options}", options=whole(added)),)) == (whole(f"gyakusan {line}"),)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_every_command_that_a_screen_proposes_gives_no_option_twice(
     def kept(self: Terminal, *parts: Part) -> None:
         for part in parts:
             if isinstance(part, Next):
-                seen.extend(str(choice).replace("\u2060", "") for choice in typed_out(part.choices))
+                seen.extend(str(choice).replace(FIXED, " ") for choice in typed_out(part.choices))
         show(self, *parts)
 
     monkeypatch.setattr(terminal.Terminal, "show", kept)

@@ -127,11 +127,6 @@ def beside(model: str) -> tuple[Artifact, ...]:
     return tuple(a for a in _all(model) if a.format in BESIDE)
 
 
-def has_mtp(model: str) -> bool:
-    """Return True if layers that predict several tokens (MTP) are published for a model, in its file or beside it."""
-    return any(a.mtp for a in _all(model))
-
-
 def repository_files(model: str, repository: str) -> tuple[str, ...]:
     """Return every GGUF file that was seen in a repository: of the model, its projectors and drafts, sorted."""
     return tuple(sorted({f for a in _all(model) if a.repository == repository for f in a.files}))

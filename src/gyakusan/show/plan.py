@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, duration, people, say
@@ -15,7 +16,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
 from gyakusan.show.answer import answer_screen
-from gyakusan.show.plan_notes import MANY, PRICES_ALONE, notes, shared_notes
+from gyakusan.show.plan_notes import MANY, MONTHS_ALONE, PRICES_ALONE, notes, shared_notes
 from gyakusan.show.plan_words import (
     ROLE_TEXTS,
     amounts,
@@ -31,7 +32,19 @@ from gyakusan.units import GIB
 
 __all__ = ["ROLE_TEXTS", "SHORTER", "capacities", "screen"]
 
-SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0), (1, 0), (1, PRICES_ALONE))
+SHORTER = (
+    (MANY, MANY),
+    (MANY, 3),
+    (MANY, 2),
+    (MANY, 1),
+    (4, 1),
+    (3, 1),
+    (3, 0),
+    (2, 0),
+    (1, 0),
+    (1, PRICES_ALONE),
+    (0, MONTHS_ALONE),
+)
 """Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 
@@ -57,6 +70,10 @@ def screen(
     first, *rest = answer_screen(
         verdict(answer), question(answer), _table(answer, items), shared_notes(answer, shared), steps
     )
+    if shared == MONTHS_ALONE:  # the one line of prices stands right below the rows
+        rest = [
+            part for before, part in pairwise((first, *rest)) if not (isinstance(before, Table) and part == Pause())
+        ]
     return (first, *(Text(r.sentence) for r in answer.relaxations), *rest)
 
 

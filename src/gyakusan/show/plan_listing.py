@@ -13,7 +13,7 @@ from gyakusan.message import Message, duration, say
 from gyakusan.planning.select.exclusions import Excluded
 from gyakusan.planning.select.listed_plans import listed_candidates, plan_list
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row
+from gyakusan.planning.select.result_rows import candidate_row, files_are_made
 from gyakusan.show.plan_words import amounts
 from gyakusan.show.tree import Column, Next, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
 from gyakusan.show.wording import brief, quality, short
@@ -21,6 +21,8 @@ from gyakusan.units import GIB
 
 MANY = 3
 """From so many models on, a reason is written once, and the models are counted."""
+MADE_SIGN = "+"
+"""Stands behind the files of a row that nobody publishes: who wants them makes them."""
 CACHE_SIGN = "*"
 """Stands behind the files of a row whose KV cache has 8 bits."""
 NAMED = 12
@@ -51,11 +53,13 @@ def listing(answer: Recommendation) -> Tree:
 
 
 def _cache_note(answer: Recommendation, rows: Sequence[int]) -> Iterator[Text]:
-    """Yield what the sign behind files says, where a row has it."""
+    """Yield what the signs behind files say, where a row has them."""
     if any(candidate_row(answer, row)["kv_type"] == "q8_0" for row in rows):
         yield Text(
             say("{sign} with a KV cache in 8 bits (--kv-type q8_0), which counts a little less", sign=CACHE_SIGN)
         )
+    if any(files_are_made(candidate_row(answer, row)) for row in rows):
+        yield Text(say("{sign} files that are made first: --details N has the commands", sign=MADE_SIGN))
 
 
 def _columns(answer: Recommendation) -> tuple[Column, ...]:
@@ -73,7 +77,8 @@ def _columns(answer: Recommendation) -> tuple[Column, ...]:
 def _candidate(answer: Recommendation, index: int) -> tuple[Words, ...]:
     """Return one row: what runs, its tokens/s, those of the answer beside thinking, and what they cost."""
     row = candidate_row(answer, index)
-    files = row["quantization"] + (CACHE_SIGN if row["kv_type"] == "q8_0" else "")
+    signs = (CACHE_SIGN if row["kv_type"] == "q8_0" else "") + (MADE_SIGN if files_are_made(row) else "")
+    files = row["quantization"] + signs
     visible = float(answer.grid.cells.expected_visible_tokens_per_s[index])
     speeds = tuple("?" if x is None or not isfinite(x) else short(x) for x in (row["tokens_per_second"], visible))
     first: Words = "?" if row["first_token"] is None else duration(row["first_token"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from gyakusan.catalog.artifacts import has_mtp
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.doors.shell import shell_words
 from gyakusan.engines.service_files import Service
@@ -57,6 +56,8 @@ UNPRICED = (
 """Reasons of machines without a price that counts."""
 PRICES_ALONE = -1
 """Instead of a number of lines that hold for all plans: see shared_notes."""
+MONTHS_ALONE = -2
+"""The same without rates of exchange, which stand beside each price in --details."""
 MANY = 99
 """More than is said of anything."""
 SHORT_CONTEXT = 8192
@@ -106,8 +107,6 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     basis = basis_of(plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
-    if has_mtp(plan.name):
-        yield say("drafts ahead (MTP), gain not known")
 
 
 def _tight(plan: Plan) -> Iterator[Words]:
@@ -202,10 +201,10 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
 
 
-def price_note(offers: Sequence[HardwareOption], *, details: bool = False, brief: bool = False) -> Message | None:
+def price_note(offers: Sequence[HardwareOption], *, details: bool = False, brief: int = MANY) -> Message | None:
     """Return from when the prices of purchases are, their exchange rates, and that some are estimates. None without any.
 
-    details: say where each price stands; brief: leave out what stands there
+    details: say where each price stands; brief: PRICES_ALONE or MONTHS_ALONE leave out what stands there
     """
     items = [item for offer in offers for item in offer.items]
     if not items:
@@ -217,8 +216,8 @@ def price_note(offers: Sequence[HardwareOption], *, details: bool = False, brief
     else:
         head = say("Prices of {first} to {last}", first=month_text(first), last=month_text(last))
     rates = tuple(_rate(converted[key]) for key in sorted(converted))
-    if brief and details:
-        return say("{told}: --details N", told=Listed((head, *rates)))
+    if details and brief in (PRICES_ALONE, MONTHS_ALONE):
+        return say("{told}: --details N", told=Listed((head,) if brief == MONTHS_ALONE else (head, *rates)))
     told = Listed((head, *rates, *_estimates(items)))
     return say("{told}; each: add --details N.", told=told) if details and first != last else say("{told}.", told=told)
 
@@ -288,10 +287,10 @@ def _thinking(plan: Plan, *, first: bool, wanted: float, in_table: bool = False)
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
     """Return what holds for the whole answer, a line for each.
 
-    most: lines besides that of the prices; PRICES_ALONE: none, and that one is short
+    most: lines besides that of the prices; PRICES_ALONE: none, and that one is short; MONTHS_ALONE: it is shortest
     """
     offers = () if answer.request.owned else tuple(p.offer for p in answer.plans)
-    prices = price_note(offers, details=True, brief=most == PRICES_ALONE)
+    prices = price_note(offers, details=True, brief=most)
     others = [*_sold_elsewhere(answer), *_shared(answer)][: max(most, 0)]
     return tuple(Text(note, "note") for note in (*(() if prices is None else (prices,)), *others))
 

@@ -10,7 +10,7 @@ from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.select.listed_plans import plan_list
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import CandidateRow, candidate_row
+from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, files_are_made
 from gyakusan.show import fleet as fleets
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts
 from gyakusan.show.charts.frontier import Spot
@@ -88,6 +88,7 @@ def _rest(answer: Recommendation, row: CandidateRow, across: float) -> Spot:
     score, pace = Score(row["quality"], row["quality_error"]), row["tokens_per_second"]
     words = _words(row["model"], row["quantization"], brief(row["machine"]), pace, score)
     words = _priced(answer, words, row["price_jpy"], amounts(answer))
+    words = say("{plan}; its files are made first", plan=words) if files_are_made(row) else words
     return Spot(row["model"], across, *_points(score), pace, words)
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from gyakusan.message import Message
-from gyakusan.show.tree import Words, whole
+from gyakusan.show.tree import FIXED, Words, whole
 from gyakusan.typed_words import typed
 
 ADDED = frozenset({"add {flag}", "add {options}"})
@@ -24,7 +24,7 @@ def _typed_out(choice: Words, words: Sequence[str]) -> Words:
     if not words or not isinstance(choice, Message) or choice.template not in ADDED:
         return choice
     added = str(next(iter(choice.facts.values())))
-    options = shlex.split(added)
+    options = shlex.split(added.replace(FIXED, " "))
     end = words.index("--") if "--" in words else len(words)
     line = shlex.join(["gyakusan", *_without(words[:end], options)])
     behind = shlex.join(words[end:])

@@ -30,7 +30,7 @@ def reasons(answer: Recommendation, why: WhyNot) -> Tree:
         head = Text(say("It becomes plan 1 if you"))
         parts.append((Pause(), head, Table((Column(), Column()), rows, numbered=True)))
     if answer.plans:
-        parts.append((Pause(), Next(("gyakusan plan --details 1",))))
+        parts.append((Pause(), Next((f"gyakusan plan --details {why.rival or 1}",))))
     return tuple(part for tree in parts for part in tree)
 
 

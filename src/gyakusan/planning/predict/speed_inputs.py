@@ -301,16 +301,12 @@ def speed_inputs(
     batches: Number = 1,
     together: Number = float("inf"),
 ) -> SpeedInputs:
-    """Put together what time follows from.
-
-    attention: of the whole prompt [FLOP]; parallel, stages: see DeviceRates; threads: of a CPU that computes.
-    """
-    on_cpu = situation.api == cpu.CPU
+    """Put together what time follows from. attention: of the whole prompt [FLOP]; threads: of a CPU that computes."""
     return SpeedInputs(
         demand=demand,
         attention=attention,
         device=device_rates(chip, situation, parallel, stages),
-        constants=cpu.constants(threads) if on_cpu else constants_for(situation),
+        constants=cpu.constants(threads) if situation.api == cpu.CPU else constants_for(situation),
         users=users,
         prompt=prompt,
         answer=answer,

@@ -7,7 +7,9 @@ from typing import TypedDict
 
 import numpy as np
 
+from gyakusan.catalog.models import find
 from gyakusan.core.arrays import FloatArray
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.evaluate.pareto import pareto_frontier
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.select.recommendation import Recommendation
@@ -95,6 +97,11 @@ def candidate_row(answer: Recommendation, index: int) -> CandidateRow:
         "quality_basis": mode.basis_of(request.workload.quality_metric),
         "price_jpy": None if option.price is None else round(option.price),
     }
+
+
+def files_are_made(row: CandidateRow) -> bool:
+    """Return True if nobody is known to publish the files of a candidate: who wants them makes them."""
+    return find_engine(row["engine"]).artifact(find(row["model"]), row["quantization"]) is None
 
 
 def _known(value: float) -> float | None:
