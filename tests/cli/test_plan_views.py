@@ -48,7 +48,7 @@ def test_a_number_alone_is_about_the_last_answer(capsys: pytest.CaptureFixture[s
     assert shlex.split(line)[0] == json.loads(whole)["plans"][0]["command"]["argv"][0]
     code, details, _ = asked(capsys, "plan", "--details", "1", "--lang", "en")
     assert code == 0
-    assert details.startswith('Plan 1 of "RTX 4090, 1 person, 8,192 tokens"')
+    assert details.startswith("Plan 1 of the question: RTX 4090, 1 person, 8,192 tokens")
 
 
 def test_details_of_an_answer_for_colleagues_are_for_colleagues(capsys: pytest.CaptureFixture[str]) -> None:
@@ -449,3 +449,38 @@ def test_what_cannot_start_a_plan_is_not_named(
     assert line.startswith("llama-server ")
     assert "llama-server is not on PATH of this computer: gyakusan plan --details 1" in err
     assert "gyakusan serve" not in err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "written", "told"),
+    [
+        (r"(?m)^saved = .*$", 'saved = "2099-01-01"', "was saved on 2099-01-01, which is yet to come"),
+        (r"(?s)\n\[\[plans\]\].*", "plans = []\n", "holds an answer without a plan"),
+        (r"(?m)^saved = .*$", 'saved = "soon"', "is not an answer that gyakusan saved"),
+    ],
+)
+def test_a_saved_answer_that_was_spoilt_is_refused_with_the_reason(
+    pattern: str, written: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    assert main(["plan", "--device", "RTX 4090", "--save", str(file)]) == 0
+    file.write_text(re.sub(pattern, written, file.read_text()))
+    capsys.readouterr()
+    assert main(["plan", str(file), "--lang", "en"]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_an_answer_of_an_earlier_version_and_one_that_was_edited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a currency the question is the same one; what was edited is not laid to the catalogue alone."""
+    file = tmp_path / "a.toml"
+    assert main(["plan", "--device", "RTX 4090", "--users", "2", "--save", str(file)]) == 0
+    saved = file.read_text()
+    file.write_text(re.sub(r"(?m)^currency = .*\n", "", saved))
+    capsys.readouterr()
+    assert main(["plan", str(file), "--lang", "en"]) == 0
+    assert capsys.readouterr().err == ""
+    file.write_text(saved.replace('users = "2"', "users = 3"))
+    assert main(["plan", str(file), "--lang", "en"]) == 0
+    assert "the machine, the catalogue or the file changed" in capsys.readouterr().err

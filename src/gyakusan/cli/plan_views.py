@@ -373,7 +373,9 @@ def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) ->
         note = say("The question was answered on {date}, more than {n} days ago.", date=str(saved.day), n=WEEK)
         warn("gyakusan: " + tell(note, output.language))
     if saved.plans and saved.plans != saved_plans(found):
-        note = say("The plans are not those of {date}: the machine or the catalogue changed.", date=str(saved.day))
+        note = say(
+            "The plans are not those of {date}: the machine, the catalogue or the file changed.", date=str(saved.day)
+        )
         warn("gyakusan: " + tell(note, output.language))
 
 

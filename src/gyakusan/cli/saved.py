@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ NUMBERING = ("fleet", "upgrade")
 """Commands that number rows of their own, and keep no answer."""
 _NODES = "nodes"
 """What is kept of an answer over several computers."""
+AHEAD = timedelta(days=1)
+"""Where the day begins first, it is tomorrow."""
 WEEK = 7
 """After this long an answer is old. [days]"""
 
@@ -253,13 +255,24 @@ def answer_in(text: str, name: str) -> SavedAnswer | None:
     if "plans" not in found:
         return None
     try:
-        return _answer(found)
+        answer = _answer(found)
     except (ValueError, KeyError, TypeError) as error:
         raise BadSetting(
             "{file} is not an answer that gyakusan saved.",
             file=name,
             mend="Save it anew: gyakusan plan ... --save FILE",
         ) from error
+    if not answer.plans:
+        raise BadSetting(
+            "{file} holds an answer without a plan.", file=name,
+            mend='Leave out "plans" and "saved" to ask the question again, or save it anew: gyakusan plan ... --save FILE',
+        )  # fmt: skip
+    if answer.day > today() + AHEAD:
+        raise BadSetting(
+            "{file} was saved on {day}, which is yet to come.", file=name, day=str(answer.day),
+            mend="Set this computer's date, or save it anew: gyakusan plan ... --save FILE",
+        )  # fmt: skip
+    return answer
 
 
 def _table(answer: SavedAnswer) -> dict[str, Any]:
