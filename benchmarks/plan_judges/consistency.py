@@ -47,8 +47,8 @@ def inspected(plan: Plan, values: Mapping[str, Any]) -> Ledger:
 
 
 def totals(ledger: Ledger) -> list[float]:
-    """Return total, low and high end of each device, GPUs first [B]. Names may differ: a computer's and its chip's."""
-    return [float(end) for a in ledger.accounts for end in (a.total, a.low, a.high)]
+    """Return total, shown range and limit of each device, GPUs first [B]. Names may differ: a computer's and its chip's."""
+    return [float(end) for a in ledger.accounts for end in (a.total, a.at_least, a.at_most, a.high)]
 
 
 def agrees(question: str, plan: Plan, values: Mapping[str, Any]) -> Verdict:
@@ -58,7 +58,7 @@ def agrees(question: str, plan: Plan, values: Mapping[str, Any]) -> Verdict:
         ours, theirs = totals(plan.ledger), totals(inspected(plan, values))
     except gyakusan.GyakusanError as error:
         return Verdict("inspect", subject, f"inspect refuses: {error}")
-    planned, seen = (" + ".join(f"{x:,.0f}" for x in part) for part in (ours, theirs))  # total, low, high of each
+    planned, seen = (" + ".join(f"{x:,.0f}" for x in part) for part in (ours, theirs))  # the figures of each
     return Verdict("inspect", subject, "" if ours == theirs else f"{planned} planned, {seen} inspected")
 
 

@@ -22,6 +22,10 @@ T = TypeVar("T")
 SOURCE = "source"
 """Level of what one campaign has of its own (builds, flags, cooling): fitted, so that devices don't take it for theirs."""
 
+HARNESS = "harness"
+"""Level of the prompts that one campaign sends to a server: tokens drawn at random choose experts one by one, those of a text
+alike, and sources seldom say which they send. Other engines are mostly timed by benchmarks of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -148,12 +152,13 @@ def columns(observations: Sequence[Observation]) -> Columns:
 
 
 def _levels(named: Sequence[dict[str, str]], seen: Sequence[Observation]) -> dict[str, Array]:
-    """Labels by level; the source, whose own habits are fitted and never kept, is one of them."""
+    """Labels by level; the source and its prompts, whose own habits are fitted and never kept, are among them."""
     if not named:
         return {}
     return {
         **{level: np.array([n.get(level, "") for n in named]) for level in named[0]},
         SOURCE: np.array([o.source for o in seen]),
+        HARNESS: np.array([o.source if o.subject.engine in SERVERS else "" for o in seen]),
     }
 
 

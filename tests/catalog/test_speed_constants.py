@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from msgspec import structs
 
 from gyakusan.catalog import chips, measured, speed_names
+from gyakusan.catalog.models import find
 from gyakusan.catalog.speed_constants import (
     STEADY,
     Situation,
     bf16_slowdown,
     constants_for,
+    device_rates,
     evidence_for,
     interval_factor,
     load,
     parse,
     peak_rates,
 )
-from gyakusan.core.roofline import SpeedConstants, first_token
+from gyakusan.core import traffic
+from gyakusan.core.roofline import ModelDemand, SpeedConstants, decode_step, first_token
+from gyakusan.models.assemble import from_record
 
 SPARK = Situation("llama.cpp", "cuda", "blackwell-gb10", "NVIDIA DGX Spark (GB10)", "q4k", "llama3.1-8b", "unified")
 STRANGE = structs.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
@@ -266,3 +271,35 @@ def test_a_first_token_of_a_wave_waits_for_each_prompt_before_it(users: int) -> 
     shared, step = 2.0, 0.05
     waited = [place * shared for place in range(1, users + 1)]
     assert first_token(shared, users, step, 256, k) == pytest.approx(sum(waited) / users + k.start + step)
+
+
+DRIVEN = {
+    "llama.cpp": ("cuda", "rocm", "metal", "vulkan"),
+    "ollama": ("cuda", "rocm", "metal", "vulkan"),
+    "mlx": ("metal",),
+    "vllm": ("cuda", "rocm"),
+    "sglang": ("cuda", "rocm"),
+    "trtllm": ("cuda",),
+}
+"""Engine -> what drives its device."""
+
+
+def _work(model: str) -> ModelDemand:
+    read = traffic.from_model(from_record(find(model)))
+    context = 4096
+    cache, attend = read.cache(context), read.attention(1, context)
+    return ModelDemand(read.shape, read.dense_bytes, read.expert_bytes, cache, attend, read.state)
+
+
+@pytest.mark.parametrize("engine", DRIVEN)
+@pytest.mark.parametrize("model", ["llama3.1-8b", "gpt-oss-120b", "qwen3.5-35b-a3b"])
+def test_nobody_is_faster_beside_one_more_person_on_any_chip(engine: str, model: str) -> None:
+    """Dense, experts, and experts with recurrent layers; 1 to 256 people; all together are never slower, either."""
+    users, work = np.arange(1, 257), _work(model)
+    for chip in {c.family: c for c in chips.chips()}.values():
+        for api in DRIVEN[engine]:
+            for quant in ("q4k", "q8", "fp4"):
+                s = Situation(engine, api, chip.family, chip.name, quant, model)
+                step = decode_step(work, users, device_rates(chip, s), constants_for(s)).time
+                assert (np.diff(step) >= 0).all(), (chip.name, api, quant)
+                assert (np.diff(users / step) >= 0).all(), (chip.name, api, quant)

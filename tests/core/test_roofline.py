@@ -68,6 +68,32 @@ def test_a_step_of_more_users_is_longer_but_each_token_is_cheaper() -> None:
     assert shares == sorted(shares, reverse=True)
 
 
+@given(
+    st.sampled_from([DENSE, ROUTED]),
+    st.floats(0.01, 1000),
+    st.floats(0.01, 1000),
+    st.floats(0.3, 3),
+    st.sampled_from([1, 4]),
+    st.floats(0, 10),
+)
+@settings(max_examples=60)
+def test_nobody_is_faster_beside_others_and_all_together_never_slower(
+    work: ModelDemand, few: float, many: float, overlap: float, parallel: int, prefill: float
+) -> None:
+    """The form of the law has it so, whatever was fitted: 9 people were once answered faster than 8."""
+    users, k = np.arange(1, 257), structs.replace(K, few=few, many=many, overlap=overlap)
+    step = decode_step(work, users, structs.replace(CARD, parallel=parallel), k).time
+    assert (np.diff(step) >= 0).all()
+    assert (np.diff(users / step) >= 0).all()
+    assert (np.diff(closed_loop(step, prefill, users, 256)) >= 0).all()
+
+
+def test_rows_that_cost_nothing_more_read_the_weights_as_one_row_does() -> None:
+    """A CPU's kernels are charged by their arithmetic alone."""
+    one, many = (decode_step(DENSE, n, CARD, structs.replace(K, few=0.0, many=float("inf"))).weights for n in (1, 64))
+    assert one == many
+
+
 def test_what_a_step_waits_for() -> None:
     assert decode_step(DENSE, 1, CARD, K).bottleneck == "weights"
     assert decode_step(structs.replace(DENSE, cache=60e9), 1, CARD, K).bottleneck == "cache"

@@ -78,7 +78,7 @@ def constants(threads: float) -> SpeedConstants:
         fixed=0.3e-3,
         sequence=50e-6,
         few=0.0,
-        many=0.0,
+        many=float("inf"),
         mfu=1.0,
         routed=0.6,
         stream=0.6,

@@ -79,9 +79,9 @@ class SpeedConstants(Struct, frozen=True):
     hybrid: cost of each recurrent layer, in addition [s]
     fixed: cost of each decode step [s]
     sequence: cost of each conversation after the first in a decode step [s]
-    overlap: exponent of the rows in expected_distinct_expert_share; below 1 as tokens of one batch choose alike
-    few: operations on each byte of the weights that each row from 2 to 8 adds (llama.cpp) [FLOP/B]
-    many: operations on each byte of the weights that more than 8 rows add (llama.cpp) [FLOP/B]
+    overlap: exponent of the rows in expected_distinct_expert_share; below 1, smoothly, as tokens of one batch choose alike
+    few: operations on each byte of the weights that a second row adds (llama.cpp) [FLOP/B]
+    many: rows after which all of them cost half of what they would if each cost as much as the second (llama.cpp)
     hop: latency of one sum over all devices [s]
     wire: share of the bandwidth between devices reached in decode
     bus: share of the bandwidth between devices reached in prefill
@@ -114,7 +114,7 @@ class SpeedConstants(Struct, frozen=True):
     sequence: Number = 16e-6
     overlap: Number = 0.86
     few: Number = 4.0
-    many: Number = 15.0
+    many: Number = 10.0
     hop: Number = 8e-6
     wire: Number = 0.15
     bus: Number = 0.5
@@ -175,7 +175,7 @@ def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: Spee
     Roofline with the constants of `k`, fitted on measurements: docs/en/accuracy.md, speed_constants.json.
     """
     shape = demand.shape
-    touched = expected_distinct_expert_share(batch, shape.experts, shape.experts_used, k.overlap)
+    touched = expected_distinct_expert_share(batch, shape.experts, shape.experts_used, _below_one(k.overlap))
     rows = batch * shape.experts_used / shape.experts / touched
     dense = demand.dense_bytes * _small_batch_factor(batch, device, k)
     read = dense + demand.expert_bytes * touched * _small_batch_factor(rows, device, k)
@@ -343,14 +343,16 @@ def _below_one(share_of_peak: Number) -> Number:
 def _small_batch_factor(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """Return how much longer reading weights takes for `rows` rows than for one.
 
-    llama.cpp has kernels for up to 8 rows and others above (ggml-cuda/mmvq.cuh, MMVQ_MAX_BATCH_SIZE). Both work on unpacked
-    weights with the ordinary cores, so that a chip with many operations for each byte of its bandwidth loses little: with
-    8-bit weights 8 rows take 1.2 times as long as one on a DGX Spark, twice as long on an RTX 3090. Fitted: few, many in
-    speed_constants.json.
+    llama.cpp's kernels work on unpacked weights with the ordinary cores (ggml-cuda/mmvq.cuh), so that a chip with many
+    operations for each byte of its bandwidth loses little: with 8-bit weights 8 rows take 1.2 times as long as one on a DGX
+    Spark, twice as long on an RTX 3090. Each further row adds less than the one before, and none more than a step of its own:
+    so nobody is answered faster beside one more person, and all together never slower. That the kernels change after 8 rows
+    (MMVQ_MAX_BATCH_SIZE) is not told: some chips lose at that step (Strix Halo, Vega II), others nothing, and no two sources
+    measured the same one. Fitted: few, many in speed_constants.json.
     """
-    each = device.bandwidth / device.decode
-    few = 1 + each * k.few * (minimum(rows, 8) - 1)
-    return where(device.small_batch_kernels > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + each * k.many)), 1.0)
+    each = k.few * device.bandwidth / device.decode
+    more = maximum(rows, 1.0) - 1
+    return where(device.small_batch_kernels > 0, 1 + each / (1 + each) * more / (1 + more / k.many), 1.0)
 
 
 def _link_time(shape: ModelShape, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
