@@ -174,11 +174,13 @@ class Answer(Struct, frozen=True):
     engine: its name
     ledger: the memory, None if it would not run this
     refusals: why it would not
+    in_ram: True if it leaves a part of the model in RAM although a GPU computes
     """
 
     engine: str
     ledger: Ledger | None
     refusals: tuple[Message, ...]
+    in_ram: bool = False
 
     @property
     def fits(self) -> bool:
@@ -204,7 +206,8 @@ def _answer(name: str, ask: Callable[[str], Deployment]) -> Answer:
     try:
         asked = ask(name)
         refusals = asked.refusals
-        return Answer(name, None if refusals else asked.ledger, refusals)
+        in_ram = asked.rules.compute_settings(asked.machine, asked.settings).part_in_ram
+        return Answer(name, None if refusals else asked.ledger, refusals, in_ram)
     except (BadSetting, Unsupported) as error:
         reasons = (error.message,) if error.mend is None else (error.message, error.mend)
         return Answer(name, None, reasons)

@@ -8,6 +8,7 @@ import pytest
 from tests.show.drawing import text_of
 
 from gyakusan import api
+from gyakusan.cli import main
 from gyakusan.documents import ledger
 from gyakusan.documents.writer import plain
 from gyakusan.engines.deployment import Deployment
@@ -54,7 +55,7 @@ def test_the_verdict_names_the_servers_that_fit() -> None:
         "gpt-oss-20b fits on an M4 Max 128GB under llama.cpp, Ollama, MLX-LM; llama.cpp leaves most memory."
     )
     first = " ".join(drawn("RTX 3060 12GB").split("\n\n")[0].split())
-    assert first == "gpt-oss-20b fits on an RTX 3060 12GB under Ollama."
+    assert first == "gpt-oss-20b fits on an RTX 3060 12GB under Ollama (a part in RAM)."
 
 
 def test_what_is_missing_is_rounded_up() -> None:
@@ -80,3 +81,13 @@ def test_json() -> None:
 def test_names() -> None:
     assert set(api.engine_names("all")) >= {"llama.cpp", "Ollama", "MLX-LM"}
     assert api.engine_names("OLLAMA, mlx, ollama") == ("Ollama", "MLX-LM")
+
+
+def test_a_model_that_is_partly_in_ram_does_not_just_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ollama spilled to RAM and was said to fit as llama.cpp does, wholly on the GPU."""
+    asked = ["inspect", "qwen3-14b", "--device", "RTX 3060 12GB", "--engine", "all", "--users", "2", "--context", "8k"]
+    assert main([*asked, "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "under llama.cpp, Ollama (a part in RAM); llama.cpp leaves most memory" in out
+    assert "Ollama part in RAM 11.29" in out
+    assert "llama.cpp fits" in out

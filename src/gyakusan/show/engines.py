@@ -46,7 +46,7 @@ def screen(
     )
     question = say("{users} x {context} tokens", users=people(int(load.users)), context=f"{load.context:,}")
     reasons = _reasons(answers)
-    sure = next((a.engine for a in answers if a.fits), None)
+    sure = next((a.engine for a in sorted(answers, key=lambda a: a.in_ram) if a.fits), None)
     step = say("add {flag}", flag=f"--engine {sure}") if sure else say("add {flag}", flag="--engine llama.cpp")
     return (
         _verdict(answers, model, machine),
@@ -65,10 +65,10 @@ def _verdict(answers: Sequence[Answer], model: Model, machine: Machine) -> Verdi
     told = {"model": whole(model.name), "machine": machine_words(machine)}
     fitting = [a for a in answers if a.fits]
     if fitting:
-        names = Listed(tuple(say("{name}", name=a.engine) for a in fitting))
+        names = Listed(tuple(_name(a) for a in fitting))
         if len(fitting) == 1:
             return Verdict((say("{model} *fits* on {machine} under {engines}.", **told, engines=names),), tone="fits")
-        roomy = max(fitting, key=lambda a: _spare(a.ledger))
+        roomy = max(fitting, key=lambda a: (not a.in_ram, _spare(a.ledger)))
         sentence = say(
             "{model} *fits* on {machine} under {engines}; {roomy} leaves most memory.",
             **told,
@@ -79,6 +79,12 @@ def _verdict(answers: Sequence[Answer], model: Model, machine: Machine) -> Verdi
     if any(a.ledger is not None and a.ledger.fit == "unsure" and not a.refusals for a in answers):
         return Verdict((say("{model} *may not fit* on {machine} under any of these servers.", **told),), tone="doubt")
     return Verdict((say("{model} *does not fit* on {machine} under any of these servers.", **told),), tone="fails")
+
+
+def _name(answer: Answer) -> Message:
+    """Return an engine under which a model fits, and whether that is so only with a part of it in RAM."""
+    template = "{name} (a part in RAM)" if answer.in_ram else "{name}"
+    return Message(template, {"name": answer.engine})
 
 
 def _spare(value: Ledger | None) -> float:
@@ -96,7 +102,9 @@ def _row(answer: Answer, longest: int | None) -> tuple[Cell, ...]:
     spare = value.tightest.spare
     return (
         answer.engine,
-        Text(Message(VERDICT_TEXTS[value.fit]), TONES[value.fit]),
+        Text(say("part in RAM"), "caution")
+        if answer.in_ram and value.fit == "fits"
+        else Text(Message(VERDICT_TEXTS[value.fit]), TONES[value.fit]),
         gib(sum(float(a.total) for a in counted)),
         f"{gib(low)}-{gib(high)}",
         "?" if spare is None else spare_or_short(float(spare)),
