@@ -192,7 +192,7 @@ def test_a_file_is_read_and_options_win(capsys: pytest.CaptureFixture[str], tmp_
 def test_no_answer_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "fleet", "--users", "50", "--budget", "1000JPY", code=1)
     assert "No fleet meets these conditions." in text
-    assert "It works with a larger budget." in text
+    assert "--budget " in text
     unknown = said(capsys, "fleet", "--users", "2", "--memory", "24GiB", code=1)
     assert "is not known" in unknown
 

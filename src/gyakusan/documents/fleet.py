@@ -276,7 +276,7 @@ def fleet(answer: FleetAnswer) -> FleetJson:
         question=FleetRequestJson(**(request_fields(request.plan_request) | own | amounts)),
         terms=_terms(answer),
         plans=tuple(_plan(p) for p in answer.plans),
-        nearest=tuple(r.sentence for r in answer.relaxations),
+        nearest=(*answer.reasons, *(w.sentence for w in answer.ways)),
         rates=rates(answer.rates),
         cells=answer.count,
     )

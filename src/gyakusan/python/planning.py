@@ -142,8 +142,8 @@ class Fleets(Answer, FleetAnswer):
             what = f"{fleet.machines} x {plan.offer.machine.name}, {plan.name} {plan.quantization}, {plan.engine}"
             figures = (speed_words(plan.pace), quality_words(plan.score), " ".join(fleet.roles))
             yield f"  {number}. {what}: {', '.join(filter(None, figures))}"
-        for way in self.relaxations:
-            yield f"  {way.sentence}"
+        for sentence in (*self.reasons, *(way.sentence for way in self.ways)):
+            yield f"  {sentence}"
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, duration, people, say, typed_duration
@@ -11,6 +11,7 @@ from gyakusan.planning.fleet.labels import shown_figures
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.ranking import keeps_pace, lacks_for_cheapest
 from gyakusan.planning.fleet.recommend import FleetAnswer, left_out
+from gyakusan.planning.fleet.relaxations import FleetWay, at_most_replicas
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import sold_used_only
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
@@ -22,7 +23,7 @@ from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import CHEAPEST_TEXTS, PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
-from gyakusan.show.tree import Cell, Column, Note, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
 from gyakusan.units import GIB
 
@@ -41,9 +42,32 @@ def screen(answer: FleetAnswer) -> Tree:
     """Return the answer on one screen."""
     if not answer.plans:
         none = Verdict((say("No fleet meets these conditions."),), say("No fleet"), "fails")
-        return no_answer(none, (r.sentence for r in answer.relaxations), question(answer))
+        ways = _ways(answer.ways)
+        return (*no_answer(none, answer.reasons, question(answer)), *ways)
     closing = (*map(Text, _closing(answer)), *(Text(m, "note") for m in _rules(answer)))
     return answer_screen(_verdict(answer), question(answer), _table(answer), closing)
+
+
+def _ways(ways: Sequence[FleetWay]) -> Tree:
+    """Return what would work, the smallest change first, each with the fleet that it gives."""
+    if not ways:
+        return ()
+    columns = (Column(say("change")), Column(say("then: quality, tokens/s")), Column(say("add to the command")))
+    rows = tuple((w.change, _then(w.plan), whole(w.options)) for w in ways)
+    head = Text(say("What would work, the smallest change first"))
+    return (
+        Pause(),
+        head,
+        Table(columns, rows, numbered=True),
+        Pause(),
+        Next((say("add {options}", options=rows[0][2]),)),
+    )
+
+
+def _then(plan: FleetPlan) -> Message:
+    """Return a fleet in a few words."""
+    figures = (Message(whole(t)) for t in (plan.plan.name, quality(plan.plan.score), short(plan.user_speed)))
+    return say("{items}", items=Listed((say("{machines}", machines=machines(plan)), *figures)))
 
 
 PRICE_TEXTS = {
@@ -168,7 +192,7 @@ def _load(request: FleetRequest) -> Iterator[Message]:
     if request.budget is not None:
         yield say("budget {amount}", amount=money_words(request.budget))
     if "replicas" in request.given:
-        yield say("at most {n} replicas", n=f"{request.replicas:,}")
+        yield at_most_replicas(request.replicas)
 
 
 def _limits(request: FleetRequest) -> Iterator[Message]:

@@ -15,7 +15,7 @@ from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show.plan_words import amounts, machine_title
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, interval, quality, short, the
+from gyakusan.show.wording import brief, interval, needed_gib, quality, short, the
 from gyakusan.units import GIB
 
 
@@ -132,6 +132,8 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
     match why.decides:
         case "memory":
             return say("The memory decides: the nearest model lacks {n} GiB.", n=f"{-(-10 * has // GIB) / 10:,.1f}")
+        case "ram":
+            return say("The RAM decides: the nearest model lacks {n} GiB of it.", n=needed_gib(has))
         case "quality":
             return say("Quality decides: the best that fits has {has} points.", has=f"{math.floor(has)}")
         case "unknown":

@@ -146,6 +146,20 @@ def test_a_change_that_was_tried_in_vain_is_not_proposed() -> None:
     """Each shorter context that was proposed had no plan either: the RAM held none."""
     answer = recommend(parse_request({"device": "RTX 4090", "ram": "1GiB"}))
     why = no_plan(answer)
-    assert not why.ways
+    assert [w.options for w in why.ways] == ["--ram 4GiB"]
+    assert all(w.plan.surely_fits for w in why.ways)
     assert any(r.changes for r in answer.relaxations)
     assert "It works with" not in str(none(answer, why))
+
+
+@pytest.mark.parametrize("ram", ["500MiB", "1GiB", "2.3GiB"])
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "qwen3-14b"])
+def test_the_ram_is_named_where_it_is_short(ram: str, model: str) -> None:
+    """The limits together left nothing, it was said: it was the RAM alone."""
+    answer = recommend(parse_request({"device": "RTX 4090", "ram": ram, "model": model}))
+    if answer.plans:
+        return
+    why = no_plan(answer)
+    assert why.decides == "ram"
+    assert "The RAM decides: the nearest model lacks " in str(none(answer, why))
+    assert [w.options for w in why.ways if w.options.startswith("--ram")] == ["--ram 4GiB"]

@@ -40,10 +40,10 @@ def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
         return (owned_machine(request),), ()
     options, rejected = buyable_machines(request)
     every = tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=by_price))
-    return (every if request.ram is None else tuple(_with_ram(o, request.ram) for o in every)), rejected
+    return (every if request.ram is None else tuple(with_ram_beside(o, request.ram) for o in every)), rejected
 
 
-def _with_ram(option: HardwareOption, ram: str) -> HardwareOption:
+def with_ram_beside(option: HardwareOption, ram: str) -> HardwareOption:
     """Return a machine to buy with the RAM that was asked for beside its cards; unified memory has none beside it."""
     if option.machine.host is None:
         return option

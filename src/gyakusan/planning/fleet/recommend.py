@@ -9,6 +9,7 @@ from itertools import islice
 from msgspec import structs
 
 from gyakusan.engines.registry import usual_engines
+from gyakusan.message import Message, say
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.labels import shown_fleets
@@ -22,7 +23,7 @@ from gyakusan.planning.fleet.ranking import (
     not_much_dearer,
     ranked_for_role,
 )
-from gyakusan.planning.fleet.relaxations import find_relaxations
+from gyakusan.planning.fleet.relaxations import FleetWay, speed_unknown, ways_out
 from gyakusan.planning.fleet.request import FleetRequest, reached_by_others
 from gyakusan.planning.fleet.sizes import replica_queue_of, sized, surviving
 from gyakusan.planning.fleet.sweep import FleetCandidates, offered_machines, sweep_fleets
@@ -32,7 +33,6 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import confirm_candidate, confirm_surely
 from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
 from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
-from gyakusan.planning.select.relaxations import Relaxation
 
 TRIED = 4
 """Fleets of each role that are sized exactly before one of them is chosen."""
@@ -44,14 +44,16 @@ class FleetAnswer:
 
     request: what was requested, with defaults
     plans: recommended fleets, each with its roles
-    relaxations: changes of the request with which there is a fleet, where there is none
+    ways: changes of the request with which there is a fleet that surely fits, where there is none
+    reasons: why there is none, where no change is known to help
     rates: exchange rates
     count: candidates that were evaluated
     """
 
     request: FleetRequest
     plans: tuple[FleetPlan, ...]
-    relaxations: tuple[Relaxation, ...]
+    ways: tuple[FleetWay, ...]
+    reasons: tuple[Message, ...]
     rates: ExchangeRates
     count: int
 
@@ -65,8 +67,24 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
     candidates = sweep_fleets(request, models)
     exchange = exchange_rates(dict(request.plan_request.rates))
     plans = _recommended(request, candidates, exchange)
-    relaxations = () if plans else find_relaxations(request, models, candidates.sustainable_rate)
-    return FleetAnswer(request, plans, relaxations, exchange, candidates.grid.count)
+    ways, reasons = ((), ()) if plans else _without_a_fleet(request, models, candidates.sustainable_rate)
+    return FleetAnswer(request, plans, ways, reasons, exchange, candidates.grid.count)
+
+
+def _without_a_fleet(
+    request: FleetRequest, models: ModelTable, sustainable: float
+) -> tuple[tuple[FleetWay, ...], tuple[Message, ...]]:
+    """Return what would give the request a fleet, and why there is none where nothing does."""
+    if unknown := speed_unknown(request):
+        return (), unknown
+
+    def planned(changed: FleetRequest) -> FleetPlan | None:
+        exchange = exchange_rates(dict(changed.plan_request.rates))
+        plans = _recommended(changed, sweep_fleets(changed, models), exchange)
+        return plans[0] if plans and plans[0].plan.surely_fits else None
+
+    ways = ways_out(request, planned, sustainable)
+    return ways, () if ways else (say("No number of catalogue machines meets these conditions."),)
 
 
 def left_out(answer: FleetAnswer) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ModelTable
+from gyakusan.planning.candidates.purchases import with_ram_beside
 from gyakusan.planning.evaluate.results import SweepResult, concatenate
 from gyakusan.planning.evaluate.sustainable_rate import solo_times
 from gyakusan.planning.evaluate.sweep import sweep
@@ -148,7 +149,8 @@ def offered_machines(request: FleetRequest, exchange: ExchangeRates) -> tuple[Ha
     if plan_request.device is None and plan_request.memory is None:
         any_price = plan_request.budget is None
         buyable = market.priced_machines(plan_request) if any_price else market.buyable_machines(plan_request)[0]
-        return tuple(o for o in buyable if o.count in CARDS_PER_MACHINE)
+        shapes = (o for o in buyable if o.count in CARDS_PER_MACHINE)
+        return tuple(o if plan_request.ram is None else with_ram_beside(o, plan_request.ram) for o in shapes)
     named = market.owned_machine(plan_request)
     if request.price is not None:
         return (structs.replace(named, price=costs.yen(request.price, exchange), owned=False),)

@@ -11,7 +11,7 @@ from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
 from gyakusan.catalog.thinking import NO_THINKING, Thinking, template_arguments, thinking
 from gyakusan.core.broadcast import ceil_div
-from gyakusan.core.ledger import Fit, Ledger
+from gyakusan.core.ledger import Account, Fit, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
@@ -204,6 +204,17 @@ def _held(
     if speed is not None and not _within_limits(request, speed):
         return None
     return _Held(deployment, ledger, image, part, command, speed)
+
+
+def missing_memory(request: PlanRequest, grid: SweepResult, index: int) -> Account | None:
+    """Return the memory that lacks most for a candidate by the engine's ledger, None where none is short or it is refused."""
+    try:
+        image = _image_part(request, grid, index)
+        ledger = exact_ledger(_deployment(request, grid, index, image.settings))
+    except Malformed:  # tensors that the engine's graph does not know
+        return None
+    short = () if ledger is None else tuple(a for a in ledger.accounts if not a.fits)
+    return max(short, key=lambda a: a.short_by, default=None)
 
 
 def _command(grid: SweepResult, index: int, deployment: Deployment) -> Command | None:

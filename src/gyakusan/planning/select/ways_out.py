@@ -20,13 +20,14 @@ from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.missed_figures import reached, reached_time, reached_wait
+from gyakusan.planning.select.more_ram import larger_ram, missing_ram
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import CONTEXT_STEP, MIN_CONTEXT, WHOLE_COMPUTER, Relaxation, context_changes
 
-Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "power", "choice"]
+Decides = Literal["memory", "ram", "quality", "unknown", "speed", "wait", "money", "power", "choice"]
 """What leaves a request without a plan."""
 OPTIONS: Mapping[Decides, str] = {"quality": "--quality ", "speed": "--speed ", "wait": "--first "}
 """Limit -> the option that sets it."""
@@ -117,7 +118,8 @@ def _deciding(answer: Recommendation) -> tuple[Decides, float | None, float | No
         return "speed", float(missed.best_tokens_per_s.max()), request.speed
     if request.max_ttft is not None and missed.least_ttft.min() > request.max_ttft:
         return "wait", float(missed.least_ttft.min()), request.max_ttft
-    return "choice", None, None
+    ram = missing_ram(request, answer.grid)
+    return ("choice", None, None) if ram is None else ("ram", ram, None)
 
 
 def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
@@ -129,9 +131,20 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
     for relaxation in (r for r in answer.relaxations if r.sentence.template != WHOLE_COMPUTER):
         nearer = tuple(_nearer(answer, relaxation))
         yield from nearer or (_relaxed(answer, relaxation),)
+    yield _more_ram(answer)
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
         name = larger.machine.name
         yield _tried(answer, request, (larger,), say("one more card"), f"--device {shell_word(name)}", 1.5)
+
+
+def _more_ram(answer: Recommendation) -> TriedChange | None:
+    """Return the least RAM of those tried with which a plan surely fits, None where nobody gave one."""
+    for ram in larger_ram(answer.request):
+        changed = structs.replace(answer.request, ram=ram.option)
+        plan = first_plan(answer, changed, hardware_options(changed)[0])
+        if plan is not None and plan.surely_fits:
+            return TriedChange(ram.change, f"--ram {ram.option}", plan, ram.effort)
+    return None
 
 
 def _tried(
@@ -172,7 +185,7 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
         changes |= _reached(changes, plan)
     if "power" in changes and plan.offer.power is not None:
         changes["power"] = float(math.ceil(plan.offer.power))
-    change, options, effort = _named(answer.request, changes)
+    change, options, effort = named_changes(answer.request, changes)
     if change is None or (len(changes) == 1 and _asks_something_else(answer.request, changes)):
         return None
     return TriedChange(change, options, plan, effort)
@@ -242,7 +255,7 @@ def _nearer(answer: Recommendation, relaxation: Relaxation) -> Iterator[TriedCha
         if tested:
             return
         plan, limit = _raised(answer, free, field, limit)
-        change, options, effort = _named(answer.request, {field: limit})
+        change, options, effort = named_changes(answer.request, {field: limit})
         far = _asks_something_else(answer.request, {field: limit})
         if plan is not None and change is not None and not far:
             yield TriedChange(change, options, plan, effort, limit)
@@ -306,7 +319,7 @@ def _reached(changes: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     return out
 
 
-def _named(request: PlanRequest, changes: Mapping[str, Any]) -> tuple[Message | None, str, float]:
+def named_changes(request: PlanRequest, changes: Mapping[str, Any]) -> tuple[Message | None, str, float]:
     """Return a change in words, as options, and how large it is. Several at once: their words and options together."""
     told: list[tuple[Message, str, float]] = []
     for field, value in changes.items():
