@@ -13,8 +13,11 @@ from tests.planning.small import small
 
 from gyakusan.catalog import chips
 from gyakusan.cli import main
+from gyakusan.core.ledger import Account, Line
+from gyakusan.core.machine import Device
 from gyakusan.learning import known, store
 from gyakusan.learning.rows import Row
+from gyakusan.message import say
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
@@ -23,6 +26,8 @@ from gyakusan.show.plan_details import details
 from gyakusan.show.plan_notes import notes, shared_notes
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Facts
+from gyakusan.show.wording import may_not_fit, typed
+from gyakusan.units import GIB
 
 
 def test_what_is_not_known_to_change_anything_is_not_said() -> None:
@@ -154,3 +159,25 @@ def test_each_row_slower_than_wanted_says_so_and_the_question_names_its_limits()
     line = " ".join(map(str, question(answer).lines))
     assert "at most 900 W from the socket" in line
     assert "1 card" in line
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "short_by", "said"),
+    [
+        ("RTX 4090", "gpu", 0.02, "may not fit: short by up to 0.1 GiB"),
+        ("RTX 4090", "gpu", 1.25, "may not fit: short by up to 1.3 GiB"),
+        ("CPU", "host", 0.02, "may not fit: RAM short by up to 0.1 GiB"),
+    ],
+)
+def test_what_may_be_short_is_named_and_rounded_as_the_table_rounds(
+    device: str, kind: str, short_by: float, said: str
+) -> None:
+    """A row had -0.1 to spare and a note of 0.0 GiB; which memory was short was not said."""
+    memory = Device(name=device, kind=kind, memory=GIB, backend="cuda")  # type: ignore[arg-type]
+    line = Line("weights", round((1 + short_by) * GIB), "derived", say("x"))
+    assert str(may_not_fit(Account(memory, (line,)))) == said
+
+
+@pytest.mark.parametrize(("value", "said"), [(10.0, "10"), (0.25, "0.25"), (100000.0, "100,000"), (2.5, "2.5")])
+def test_a_typed_figure_keeps_its_digits(value: float, said: str) -> None:
+    assert typed(value) == said

@@ -24,8 +24,7 @@ from gyakusan.show.plan_words import CHEAPEST_TEXTS, PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, quality, short
-from gyakusan.units import GIB
+from gyakusan.show.wording import brief, may_not_fit, quality, short, typed
 
 ROLE_TEXTS = {
     "balanced": "balanced",
@@ -115,7 +114,7 @@ def _too_slow(request: PlanRequest, plan: FleetPlan) -> Iterator[Message]:
         yield say(
             "*No fleet keeps all limits of speed*: fleet 1 has {n} tokens/s of answer, and {least} are the least (default).",
             n=at_most(plan.answer_speed, 2),
-            least=f"{least:g}",
+            least=typed(least),
         )
         return
     yield say(
@@ -202,7 +201,7 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
     yield say("prompts of {prompt}, answers of {answer}", **facts)
     yield from usual_pace(plan_request)
     if plan_request.speed:
-        yield say("at least {n} tokens/s", n=f"{plan_request.speed:g}")
+        yield say("at least {n} tokens/s", n=typed(plan_request.speed))
     if plan_request.max_ttft is not None:
         yield say("first token within {n}", n=typed_duration(plan_request.max_ttft))
 
@@ -211,9 +210,9 @@ def terms(request: FleetRequest, told: Amounts) -> Message:
     """Return what costs are computed with, in the asker's currency."""
     costs_terms, given = request.terms, request.given
     facts = {
-        "months": f"{costs_terms.months:g}",
+        "months": typed(costs_terms.months),
         "tariff": told.tariff(costs_terms.tariff),
-        "hours": f"{costs_terms.hours:g}",
+        "hours": typed(costs_terms.hours),
     }
     usual = not given & {"months", "tariff", "hours", "upkeep", "pue"}
     if usual:
@@ -221,8 +220,8 @@ def terms(request: FleetRequest, told: Amounts) -> Message:
     return say(
         "{months} months, {tariff}/kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a year",
         **facts,
-        pue=f"{costs_terms.pue:g}",
-        upkeep=f"{costs_terms.upkeep:g}",
+        pue=typed(costs_terms.pue),
+        upkeep=typed(costs_terms.upkeep),
     )
 
 
@@ -307,11 +306,11 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
     elif plan.queue_estimate is not None:
         yield say("{n} at once on each", n=f"{plan.running_each:.1f}")
     if answer_speed < target:
-        yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=f"{target:g}")
+        yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=typed(target))
     elif plan.plan.thinking.factor > 1:
         yield say("{n} of answer", n=short(answer_speed))
     if plan.plan.spare is not None and plan.plan.spare < 0:
-        yield say("may not fit: short by up to {n} GiB", n=f"{-plan.plan.spare / GIB:.1f}")
+        yield may_not_fit(plan.plan.ledger.tightest)
     if plan.cost.requested.watts is not None:
         yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))
     wall, most = plan.plan.offer.wall_power, outlet_watts(request)
@@ -366,7 +365,7 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
     if any(p.nodes > 1 for p in answer.plans):
         yield say(
             "Across machines: the speed of one machine plus the network's time ({network} Gbit/s), never measured.",
-            network=f"{answer.request.network * 8 / 1e9:g}",
+            network=typed(answer.request.network * 8 / 1e9),
         )
     if not all(p.commands for p in answer.plans):
         yield address_missing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -104,7 +105,7 @@ def _verdict(found: Inspected) -> Verdict:
             return Verdict((_fits(found, told, float(tightest.spare)), _answers(found, told)), tone="fits")
         case "unsure":
             first = say("{model} *may not fit* on {machine} for {users} with {context} tokens.", **told)
-            return Verdict((first, _straddles(tightest)), tone="doubt")
+            return Verdict((first, _straddles(found, tightest)), tone="doubt")
         case _:
             first = say("{model} *does not fit* on {machine} for {users} with {context} tokens.", **told)
             return Verdict((first, _missing(found, tightest)), tone="fails")
@@ -115,7 +116,11 @@ def _memory_alone(found: Inspected, told: dict[str, Words]) -> tuple[Message, ..
     spare = float(found.value.tightest.spare or 0)
     if found.value.fit == "fits":
         return (say("The memory of {machine} would do, with {spare} GiB to spare.", **told, spare=spare_gib(spare)),)
-    return (_straddles(found.value.tightest) if found.value.fit == "unsure" else _missing(found, found.value.tightest),)
+    return (
+        _straddles(found, found.value.tightest)
+        if found.value.fit == "unsure"
+        else _missing(found, found.value.tightest),
+    )
 
 
 def _fits(found: Inspected, told: dict[str, Words], spare: float) -> Message:
@@ -151,23 +156,24 @@ def _at_most_users(told: dict[str, Words], *, known: bool) -> Message:
     return say("At most {users} fit with {context} tokens each, at {speed} tokens/s each.", **told)
 
 
-def _straddles(account: Account) -> Message:
+def _straddles(found: Inspected, account: Account) -> Message:
+    """Return what a memory takes at both ends of doubt."""
     usable = float(account.device.usable or 0)
     low, high = float(account.at_least), float(account.at_most)
-    digits = 1 if f"{low / GIB:.1f}" != f"{high / GIB:.1f}" else 2
-    return say(
-        "It takes {low} to {high} GiB, and {usable} GiB are usable.",
-        low=f"{low / GIB:,.{digits}f}",
-        high=f"{high / GIB:,.{digits}f}",
-        usable=f"{usable / GIB:,.{digits}f}",
-    )
+    digits = 1 if f"{low / GIB:.1f}" != f"{high / GIB:.1f}" and low > GIB else 2
+    told = {name: f"{size / GIB:,.{digits}f}" for name, size in (("low", low), ("high", high), ("usable", usable))}
+    if account.device.kind == "host" and len(found.value.accounts) > 1:
+        return say("It takes {low} to {high} GiB of RAM, and {usable} GiB are usable.", **told)
+    return say("It takes {low} to {high} GiB, and {usable} GiB are usable.", **told)
 
 
 def _missing(found: Inspected, account: Account) -> Message:
     """Return both sides on the device that lacks most; the figures shown add up."""
-    needed, usable = needed_gib(float(account.at_most)), spare_gib(float(account.device.usable or 0))
-    missing = float(needed.replace(",", "")) - float(usable.replace(",", ""))
-    told = {"needed": needed, "usable": usable, "missing": f"{missing:,.1f}"}
+    digits = 2 if float(account.at_most) < GIB else 1
+    needed = math.ceil(float(account.at_most) / GIB * 10**digits)
+    usable = math.floor(float(account.device.usable or 0) / GIB * 10**digits)
+    figures = {"needed": needed, "usable": usable, "missing": needed - usable}
+    told = {name: f"{n / 10**digits:,.{digits}f}" for name, n in figures.items()}
     gpus = [a for a in found.value.accounts if a.device.kind != "host"]
     if account.device.kind == "host" and gpus:
         return say("{needed} GiB of RAM are needed, {usable} GiB are usable, {missing} GiB are missing.", **told)

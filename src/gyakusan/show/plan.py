@@ -129,7 +129,10 @@ def _price(answer: Recommendation) -> Words:
     if first is None or not (first.used or first.rate):
         return paid
     if len(offer.items) > 1:  # what stands around a card is new, and priced in the asker's country
-        return say("{price}, its card used", price=paid) if first.used else paid
+        if not first.used:
+            return paid
+        one = first.quantity == 1
+        return say("{price}, its card used", price=paid) if one else say("{price}, its cards used", price=paid)
     source = None if first.rate is None else amount_words(f"{first.amount:,.0f}", first.currency)
     if source is None:
         return say("{price} used", price=paid)

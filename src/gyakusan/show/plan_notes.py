@@ -20,7 +20,7 @@ from gyakusan.show.amounts import amount_words
 from gyakusan.show.plan_words import against_best, labels, price_words
 from gyakusan.show.purchase import LEAST_RATE, converted_words
 from gyakusan.show.tree import Note, Text, Words
-from gyakusan.show.wording import short
+from gyakusan.show.wording import may_not_fit, short, typed
 from gyakusan.units import GIB
 
 EFFORT_TEXTS = {
@@ -113,7 +113,7 @@ def _tight(plan: Plan) -> Iterator[Words]:
     """Yield how little is to spare."""
     spare, figures = plan.spare, shown_figures(plan)
     if spare is not None and spare < 0:
-        yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
+        yield may_not_fit(plan.ledger.tightest)
     elif spare is not None and is_tight(plan):
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
 
@@ -122,7 +122,7 @@ def _missed_speed(request: PlanRequest, plan: Plan) -> Iterator[Words]:
     """Yield that the answer is slower than the task wants, by the figures that are shown."""
     answer, wanted = shown_figures(plan).answer, request.workload.target_tps
     if answer is not None and answer < wanted:
-        yield say("{n} of {wanted} wanted", n=short(answer), wanted=f"{wanted:g}")
+        yield say("{n} of {wanted} wanted", n=short(answer), wanted=typed(wanted))
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:

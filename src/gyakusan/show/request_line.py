@@ -13,7 +13,7 @@ from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.show.tree import Question, Words
-from gyakusan.show.wording import brief
+from gyakusan.show.wording import brief, typed
 
 TASK_TEXTS = {
     "chat": "chat",
@@ -110,20 +110,20 @@ def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.budget is not None:
         yield say("budget {amount}", amount=request.budget.text)
     if request.speed:
-        yield say("surely at least {n} tokens/s", n=f"{request.speed:g}")
+        yield say("surely at least {n} tokens/s", n=typed(request.speed))
     if request.max_ttft is not None:
         yield say("first token within {n}", n=typed_duration(request.max_ttft))
     yield from usual_pace(request)
     yield Message(QUALITY_TEXTS[request.workload.quality_metric])
     if request.quality is not None:
-        yield say("quality at least {n}", n=f"{request.quality:g}")
+        yield say("quality at least {n}", n=typed(request.quality))
     yield from _choices(request, second_hand=second_hand)
 
 
 def usual_pace(request: PlanRequest) -> Iterator[Message]:
     """Yield the pace that is wanted and that is of use, where the person set none: of plans and of fleets."""
     workload, slowest, longest = request.workload, slowest_answer(request), longest_wait(request)
-    facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}"}
+    facts = {"n": typed(workload.target_tps), "least": typed(slowest)}
     if slowest and isfinite(longest):
         yield say(
             "{n} tokens/s of answer wanted, at least {least}, first token within {wait} where possible (default)",
@@ -174,9 +174,9 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
 def _machine_limits(request: PlanRequest) -> Iterator[Message]:
     """Yield what limits the machine: power, the socket, cards."""
     if request.power is not None:
-        yield say("at most {n} W", n=f"{request.power:g}")
+        yield say("at most {n} W", n=typed(request.power))
     if request.outlet is not None:
-        yield say("at most {n} W from the socket", n=f"{request.outlet:g}")
+        yield say("at most {n} W from the socket", n=typed(request.outlet))
     if request.count == 1 and not request.owned:
         yield say("1 card")
     elif request.count < MAX_DEVICES and not request.owned:

@@ -15,7 +15,7 @@ from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show.plan_words import amounts, machine_title
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, interval, needed_gib, quality, short, the
+from gyakusan.show.wording import brief, interval, needed_gib, quality, short, the, typed
 from gyakusan.units import GIB
 
 
@@ -117,7 +117,7 @@ def _no_plan(answer: Recommendation) -> Message:
         return say("No machine for {amount} serves {people} with {n} tokens within the limits.", amount=money, **facts)
     machine = the(answer.grid.offers[0].machine.name) if answer.grid.offers else ""
     if request.quality is not None:
-        points = f"{request.quality:g}"
+        points = typed(request.quality)
         return say(
             "No model of {points} points or more serves {people} with {n} tokens on {machine}.",
             points=points,
@@ -144,7 +144,7 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
             return say(
                 "Speed decides: the fastest gives {has} tokens/s at the low end, and {wants} are the limit.",
                 has=reached(has),
-                wants=f"{wants:g}",
+                wants=typed(wants),
             )
         case "wait":
             return say(
@@ -156,7 +156,7 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
             return say(
                 "Power decides: the least that does is {has} W, and {wants} W are the limit.",
                 has=f"{math.ceil(has):,}",
-                wants=f"{wants:g}",
+                wants=typed(wants),
             )
         case "money" if why.has is not None:
             return _cheapest(answer, why)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from gyakusan.core.ledger import Account
 from gyakusan.core.machine import Machine
 from gyakusan.core.quality import BOTTOM, TOP, Score
 from gyakusan.doors.files import expanded
@@ -30,6 +31,11 @@ def short(value: float) -> str:
 def figure(value: float) -> str:
     """Return at least two digits, thousands apart: "15,400", "87", "4.2"."""
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def typed(value: float) -> str:
+    """Return a figure that somebody typed, with all its digits, thousands apart: "10", "0.25", "100,000"."""
+    return f"{value:,.12g}"
 
 
 def interval(pace: SpeedEstimate | None, name: str) -> str:
@@ -107,6 +113,17 @@ def spare_gib(size: float) -> str:
 def needed_gib(size: float) -> str:
     """Return GiB that are needed, rounded up: "31.8". size in bytes."""
     return f"{math.ceil(size / GIB * 10) / 10:,.1f}"
+
+
+def may_not_fit(account: Account) -> Message:
+    """Return by how much a memory may be short, rounded up as tables round it; the RAM beside GPUs is named.
+
+    account: the one with least to spare
+    """
+    n = needed_gib(max(0.0, -float(account.spare or 0)))
+    if account.device.kind == "host":
+        return say("may not fit: RAM short by up to {n} GiB", n=n)
+    return say("may not fit: short by up to {n} GiB", n=n)
 
 
 def rate(value: float) -> str:
