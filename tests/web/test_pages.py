@@ -189,7 +189,7 @@ def test_a_plan_leads_to_fit(client: TestClient) -> None:
 
 def test_plans_are_compared(client: TestClient) -> None:
     """What is ticked on the page of plans stands side by side, with the same figures; each can be left out and asked again."""
-    asked = "device=RTX+4090&users=2"
+    asked = "device=RTX+4090&currency=USD&users=2"
     plans = client.get(f"/api/v1/plan?{asked}").json()["plans"]
     ticked = re.findall(r'name="plan" value="([^"]+)" checked', client.get(f"/plan?{asked}").text)
     assert len(ticked) == len(plans)

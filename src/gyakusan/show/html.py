@@ -134,8 +134,8 @@ def _table(table: Table, tell: Tell) -> str:
     marks = [f'{m} data-head="{h}"' if cards and h else m for m, h in zip(classes, of_all, strict=True)]
     head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
-    for number, row in enumerate(table.rows, table.first):
-        rows.append(f"<tr>{_number(number, table.href) if numbers else ''}{_row(row, marks, tell)}</tr>")
+    for number, (row, to) in enumerate(zip_longest(table.rows, table.hrefs, fillvalue=""), table.first):
+        rows.append(f"<tr>{_number(number, table.href) if numbers else ''}{_row(row, marks, tell, to)}</tr>")
     start = '<table class="cards">' if cards else "<table>"
     drawn = f"{start}\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     told = f'<div class="scroll" tabindex="0" role="group" aria-label="{_name(table, tell)}">{drawn}</div>'
@@ -193,9 +193,12 @@ def _notes(table: Table, tell: Tell) -> str:
     return f'\n<ol class="notes" start="{table.first}">{items}</ol>'
 
 
-def _row(row: Sequence[Cell], marks: Sequence[str], tell: Tell) -> str:
-    """Return the cells of a row; one that ends early is filled up."""
-    return "".join(f"<td {m}>{_cell(c, tell)}</td>" for c, m in zip_longest(row, marks, fillvalue=""))
+def _row(row: Sequence[Cell], marks: Sequence[str], tell: Tell, to: str) -> str:
+    """Return the cells of a row; one that ends early is filled up. to: where the first one leads, "" for nowhere."""
+    cells = [_cell(c, tell) for c, _ in zip_longest(row, marks, fillvalue="")]
+    if to:
+        cells[0] = f'<a href="{escape(to)}">{cells[0]}</a>'
+    return "".join(f"<td {m}>{c}</td>" for c, m in zip_longest(cells, marks, fillvalue=""))
 
 
 def _cell(cell: Cell, tell: Tell) -> str:

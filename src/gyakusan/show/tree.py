@@ -183,6 +183,7 @@ class Table(Struct, frozen=True):
     indent: blanks before each line of a table without numbers [cells]
     grouped: True if rows with the same first cell follow one another: a terminal writes it once, on a line above them
     href: where the number of a row leads on a page, with {n} for it; "" for nowhere
+    hrefs: where the first cell of each row leads on a page, "" for nowhere; () for no row
     """
 
     columns: tuple[Column, ...]
@@ -193,6 +194,7 @@ class Table(Struct, frozen=True):
     indent: int = 0
     grouped: bool = False
     href: str = ""
+    hrefs: tuple[str, ...] = ()
 
 
 class Address(Struct, frozen=True):

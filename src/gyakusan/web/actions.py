@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 from urllib.parse import parse_qsl
 
 import anyio
@@ -25,8 +24,8 @@ from gyakusan.web import computer_page
 from gyakusan.web.control import Control
 from gyakusan.web.guard import Post
 from gyakusan.web.opened_files import MOST_BYTES
-from gyakusan.web.problems import problem_of, status_of
-from gyakusan.web.queries import MOST_PAIRS, BenchForm, ComputerQuery, NameForm, OpenForm, StartForm, read
+from gyakusan.web.problems import problem_of, refused, status_of
+from gyakusan.web.queries import MOST_PAIRS, BenchForm, ComputerQuery, NameForm, OpenForm, StartForm, read, typed
 from gyakusan.web.reader import language_of
 from gyakusan.web.rendering import page
 
@@ -110,12 +109,12 @@ async def _act(act: Act, request: Request) -> Response:
         with anyio.fail_after(PATIENCE):
             body = await request.body()  # the guard has bounded it
     except TimeoutError:
-        return page(request, "error.html", say("Error: the form came too slowly"), status=408, lines=(), busy=False)
+        return page(request, "error.html", say("Error: the form came too slowly"), status=408, lines=(), names=False)
     pairs: list[tuple[str, str]] = []
     try:
         pairs = _pairs(body)
         if not _is_ours(request, pairs):
-            return page(request, "error.html", say("Error: an old form"), status=403, lines=(OLD_FORM,), busy=False)
+            return page(request, "error.html", say("Error: an old form"), status=403, lines=(OLD_FORM,), names=False)
         await anyio.to_thread.run_sync(act, request, [(k, v) for k, v in pairs if k != TOKEN])
     except GyakusanError as error:
         return await anyio.to_thread.run_sync(partial(_refused, request, error, dict(pairs)))
@@ -143,7 +142,6 @@ def _same(given: str, token: str) -> bool:
 
 def _refused(request: Request, error: GyakusanError, given: Mapping[str, str]) -> Response:
     """Return the page with the reason on top, and what was typed in its fields."""
-    lines: tuple[Any, ...] = (error.message,) if error.mend is None else (error.message, error.mend)
-    model, engine, context, users = (given.get(name) for name in ("model", "engine", "context", "users"))
-    asked = ComputerQuery(model=model, engine=engine, context=context, users=users) if model else ComputerQuery()
-    return computer_page.draw_refused(request, lines, status_of(error), asked)
+    if request.url.path == "/computer/start":
+        return computer_page.draw_refused(request, refused(error), typed(ComputerQuery, list(given.items())), {})
+    return computer_page.draw_refused(request, refused(error), ComputerQuery(), given)

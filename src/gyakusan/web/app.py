@@ -72,11 +72,11 @@ def _missing(request: Request, error: Exception) -> Response:
     if api.is_for_programs(request):
         return api.missing(request)
     lines = (say("There is no page {path}.", path=request.url.path[:80]),)
-    return page(request, "error.html", say("Error: no such page"), status=404, lines=lines)
+    return page(request, "error.html", say("Error: no such page"), status=404, lines=lines, names=False)
 
 
 def _broken(request: Request, error: Exception) -> Response:
     if api.is_for_programs(request):
         return api.broken(request, error)
     lines = (say("The page failed: {kind}. Its address and this word help to mend it.", kind=type(error).__name__),)
-    return page(request, "error.html", say("Error: the page failed"), status=500, lines=lines)
+    return page(request, "error.html", say("Error: the page failed"), status=500, lines=lines, names=False)

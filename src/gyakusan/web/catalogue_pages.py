@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,14 +17,14 @@ from gyakusan.errors import UnknownName
 from gyakusan.message import say
 from gyakusan.show import accuracy as accuracies
 from gyakusan.show import catalog as shown
+from gyakusan.show.tree import Table, Tree
 from gyakusan.web import answers
-from gyakusan.web.queries import CatalogQuery, NameQuery, read
-from gyakusan.web.rendering import page
+from gyakusan.web.problems import Refused
+from gyakusan.web.queries import CatalogQuery, NameQuery, read, typed
+from gyakusan.web.rendering import address, page
 
 Kind = Literal["devices", "machines", "models"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-MOST_LINKS = 60
-"""Records of a page of its own that a list still names one by one."""
 KIND_TEXTS = {"devices": "Devices", "machines": "Computers", "models": "Models"}
 
 
@@ -39,12 +41,30 @@ def listing(kind: Kind, request: Request) -> Response:
     query = read(CatalogQuery, request.query_params.multi_items())
     records = answers.records(kind, query).records
     found = [r.record for r in records]
-    pages = [n for r in records for n in ([r.record.name] if has_page(r.record.name) else plannable(r.entry))]
-    drawn, every = getattr(shown, kind)(found), bool(request.app.state.exported)
+    pages = [[r.record.name] if has_page(r.record.name) else plannable(r.entry) for r in records]
+    drawn = _linked(getattr(shown, kind)(found), [_page_of(names) for names in pages])
     return page(
         request, "listing.html", say("Catalogue: {kind}", kind=say(KIND_TEXTS[kind])), kind=kind, query=query, records=drawn,
-        names=list(dict.fromkeys(r.name for r in found)), offered=list(dict.fromkeys(pages)),
-        links=[n for n in dict.fromkeys(r.name for r in found) if has_page(n)] if every or len(found) <= MOST_LINKS else (),
+        refused=None, names=list(dict.fromkeys(r.name for r in found)), offered=list(dict.fromkeys(n for p in pages for n in p)),
+    )  # fmt: skip
+
+
+def _page_of(names: Sequence[str]) -> str:
+    """Return where a record has its page, with all its sources: the same one for each of its sizes."""
+    return address("/catalogue/record", name=names[0])
+
+
+def _linked(parts: Tree, to: Sequence[str]) -> Tree:
+    """Return a list of records whose names lead to their pages. to: of each record, in order."""
+    return tuple(structs.replace(p, hrefs=tuple(to)) if isinstance(p, Table) else p for p in parts)
+
+
+def listing_refused(kind: Kind, refused: Refused, request: Request) -> Response:
+    """Return the page of a search that cannot be read, with what was typed. Raises GyakusanError."""
+    return page(
+        request, "listing.html", refused.title, heading=say("Catalogue: {kind}", kind=say(KIND_TEXTS[kind])), kind=kind,
+        status=refused.status, refused=refused, names=(), offered=(),
+        query=typed(CatalogQuery, request.query_params.multi_items()),
     )  # fmt: skip
 
 

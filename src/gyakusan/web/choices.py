@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.records import own_entries
-from gyakusan.engines.registry import NAMES
+from gyakusan.engines import registry
+from gyakusan.errors import GyakusanError
 
 CACHES = ("f16", "q8_0")
 """Types of KV cache with which plans are made."""
@@ -44,7 +45,15 @@ def _device_names(_own: tuple[Entry, ...]) -> tuple[str, ...]:
 
 def engine_names() -> tuple[str, ...]:
     """Return the names of the engines."""
-    return tuple(NAMES)
+    return tuple(registry.NAMES)
+
+
+def engine_name(text: str | None) -> str:
+    """Return an engine's name for one of its short names, e.g. MLX-LM for mlx; what names none as it stands."""
+    try:
+        return registry.engine(text or registry.DEFAULT).NAME
+    except GyakusanError:
+        return text or ""
 
 
 def startable() -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from gyakusan.web import answers
 from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, model_names
 from gyakusan.web.field_words import TICKED, fields_of
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
-from gyakusan.web.queries import CompareQuery, read
-from gyakusan.web.reader_currency import usual_currency, with_currency
+from gyakusan.web.problems import Refused
+from gyakusan.web.queries import CompareQuery, read, typed
+from gyakusan.web.reader_currency import readers_currency, usual_currency, with_currency
 from gyakusan.web.rendering import address, page
 
 MOST_DEVICES = 6
@@ -64,12 +65,28 @@ def draw(request: Request) -> Response:
     sides = found.sides if isinstance(found, PlanComparison) else ()
     title = say("Plans side by side") if chosen else say("Machines and models side by side")
     return page(
-        request, "compare.html", title, query=query, answer=_report(found), models=model_names(), devices=device_names(),
-        asked=asked, usual=usual_currency(query, request),
-        currencies=CURRENCIES, slots=range(MOST_DEVICES),
+        request, "compare.html", title, answer=_report(found), asked=asked, usual=usual_currency(query, request),
+        refused=None, **_form(query),
         chosen=[_chosen(p, s, query) for p, s in zip(chosen, sides, strict=False)],
         more=None if len(chosen) >= MOST else address("/plan", **{BESIDE: query.plan}),
     )  # fmt: skip
+
+
+def draw_refused(refused: Refused, request: Request) -> Response:
+    """Return the page of a question without an answer, with what was typed. Raises GyakusanError."""
+    return page(
+        request, "compare.html", refused.title, heading=say("Machines and models side by side"), status=refused.status,
+        refused=refused, asked=CompareQuery(), usual=readers_currency(request), chosen=(),
+        **_form(typed(CompareQuery, request.query_params.multi_items())),
+    )  # fmt: skip
+
+
+def _form(query: CompareQuery) -> dict[str, Any]:
+    """Return what the form is drawn with."""
+    return {
+        "query": query, "models": model_names(), "devices": device_names(), "currencies": CURRENCIES,
+        "slots": range(MOST_DEVICES),
+    }  # fmt: skip
 
 
 def _report(found: Comparison | PlanComparison) -> Report:

@@ -30,12 +30,14 @@ from gyakusan.show.wording import gib
 from gyakusan.web.choices import TASK_TEXTS
 from gyakusan.web.control import Control
 from gyakusan.web.live_servers import Seen
+from gyakusan.web.problems import Refused
 from gyakusan.web.queries import ComputerQuery, read
 from gyakusan.web.reader import language_of
 from gyakusan.web.rendering import page, part
 
 MOST_BENCHES = 30
 """Benches whose history is drawn, the newest."""
+NOTHING: Mapping[str, str] = {}
 MOST_ROWS = 40
 """Rows of the table of benches."""
 
@@ -103,13 +105,13 @@ def document(request: Request) -> Response:
     return Response(text, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def draw_refused(request: Request, lines: Sequence[Message], status: int, asked: ComputerQuery) -> Response:
+def draw_refused(request: Request, told: Refused, asked: ComputerQuery, bench: Mapping[str, str]) -> Response:
     """Return the page with the reason why an action was refused on top. Raises GyakusanError.
 
     asked: what the form for a start is filled with
+    bench: names and values of the form of a bench that was sent
     """
-    title = say("Error: {what}", what=lines[0])
-    return _page(request, title, _benches(None), asked, lines, status)
+    return _page(request, told.title, _benches(None), asked, told, bench)
 
 
 def _page(
@@ -117,16 +119,17 @@ def _page(
     title: Message,
     kept: Benches,
     asked: ComputerQuery,
-    refused: Sequence[Message] = (),
-    status: int = 200,
+    refused: Refused | None = None,
+    bench: Mapping[str, str] = NOTHING,
 ) -> Response:
     from gyakusan.machines import this_computer_noted
-    from gyakusan.web.choices import engine_names, startable
+    from gyakusan.web.choices import engine_name, engine_names, startable
 
     machine, notes = this_computer_noted()
     return page(
-        request, "computer.html", title, machine=machines.screen(machine, notes), **_live(request), benches=kept,
-        refused=refused, models=startable() if request.app.state.acts else (), engines=engine_names(), status=status, asked=asked,
+        request, "computer.html", title, machine=machines.screen(machine, notes), **_live(request, bench), benches=kept,
+        refused=refused.lines if refused else (), status=refused.status if refused else 200, asked=asked,
+        models=startable() if request.app.state.acts else (), engines=engine_names(), engine=engine_name(asked.engine),
     )  # fmt: skip
 
 
@@ -135,7 +138,7 @@ def live(request: Request) -> Response:
     return part(request, "computer_live.html", **_live(request))
 
 
-def _live(request: Request) -> dict[str, Any]:
+def _live(request: Request, typed: Mapping[str, str] = NOTHING) -> dict[str, Any]:
     control: Control = request.app.state.control
     seen, starting, bench = control.live.look(), control.starts.starting(), control.bench.state
     measured = _measured(seen)
@@ -145,7 +148,8 @@ def _live(request: Request) -> dict[str, Any]:
     parts += [] if bench is None else [f"bench:{bench.runs}:{bench.number}"]
     return {
         "cards": [_card(s, measured.get(s.entry.url)) for s in seen],
-        "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench, "tasks": tuple(TASK_TEXTS.items()),
+        "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench, "typed": typed,
+        "tasks": tuple(TASK_TEXTS.items()),
         "starting": [s for s in starting if s.name not in {one.entry.name for one in seen}],
     }  # fmt: skip
 

@@ -150,15 +150,18 @@ def _names() -> dict[str, str]:
     taken: set[str] = set()
     for kind in catalogue_pages.KINDS:
         for row in answers.records(kind, CatalogQuery(every=True)).records:
-            if not catalogue_pages.has_page(row.record.name):
-                continue
+            shown = (
+                row.record.name
+                if catalogue_pages.has_page(row.record.name)
+                else catalogue_pages.plannable(row.entry)[0]
+            )
             plain = _STRANGE.sub("-", row.record.name.casefold()).strip("-.") or "record"
             name, n = plain, 1
             while name in taken:
                 n += 1
                 name = f"{plain}-{n}"
             taken.add(name)
-            found.setdefault(row.record.name, name)
+            found.setdefault(shown, name)
     return found
 
 

@@ -34,10 +34,12 @@ from gyakusan.show.charts.memory_bar import memory_bar
 from gyakusan.show.tree import Tell, Words
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.web import answers
-from gyakusan.web.choices import CACHES, TASK_TEXTS, device_names, engine_names, model_names
-from gyakusan.web.queries import InspectQuery, read
+from gyakusan.web.choices import CACHES, TASK_TEXTS, device_names, engine_name, engine_names, model_names
+from gyakusan.web.problems import Refused, refused
+from gyakusan.web.queries import InspectQuery, StartForm, read, typed
 from gyakusan.web.reader import Reader, reader_of
 from gyakusan.web.rendering import address, page
+from gyakusan.web.server_starts import check
 
 PART_TEXTS = {
     "weights": "Weights", "kv_cache": "KV cache", "recurrent_state": "Recurrent state", "scratch": "Compute buffer",
@@ -110,7 +112,17 @@ def draw(request: Request) -> Response:
         room=_room(found), tiles=list(_tiles(query, found)), tabs=list(_tabs(found, reader.tell)), lines=list(_lines(found)),
         gib=gib, format_name=format_name, called=_called,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
-        neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else "",
+        neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else ("", ()),
+    )  # fmt: skip
+
+
+def draw_refused(told: Refused, request: Request) -> Response:
+    """Return the page of a question without an answer, with what was typed. Raises GyakusanError."""
+    return page(
+        request, "fit_refused.html", told.title, heading=say("Does a model fit on a machine?"), status=told.status,
+        refused=told, query=typed(InspectQuery, request.query_params.multi_items()), models=model_names(),
+        devices=device_names(), engine=engine_name(request.query_params.get("engine")),
+        engines=[(name, name) for name in engine_names()], tasks=TASK_TEXTS.items(),
     )  # fmt: skip
 
 
@@ -330,18 +342,25 @@ def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     return machines, models
 
 
-def _start(query: InspectQuery, found: Inspection) -> str:
-    """Return where the same is started, "" where it is not this computer, would not start, or has settings of its own."""
+def _start(query: InspectQuery, found: Inspection) -> tuple[str, tuple[Message, ...]]:
+    """Return where the same is started, or why it cannot be yet: its files are missing.
+
+    Both are empty where it is not this computer, would not start, or has settings of its own.
+    """
     from gyakusan.python.options import deployed
 
     elsewhere = query.device or query.memory or query.ram or query.images or query.model.startswith(PREFIX)
     if elsewhere or found.fit == "short" or found.refusals:
-        return ""
+        return "", ()
     context, users = int(found.load.context), int(found.load.users)
     plain = deployed(query.model, {}, engine=query.engine, offline=True, context=context, users=users)
     if plain.settings != found.deployment.settings or plain.quantization != found.deployment.quantization:
-        return ""  # a start has no field for it
-    return address("/computer", model=query.model, engine=query.engine, context=context, users=users) + "#start"
+        return "", ()  # a start has no field for it
+    try:
+        check(StartForm(model=query.model, engine=query.engine, context=str(context), users=str(users)))
+    except GyakusanError as error:
+        return "", refused(error).lines
+    return address("/computer", model=query.model, engine=query.engine, context=context, users=users) + "#start", ()
 
 
 def _script_words(reader: Reader) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from starlette.requests import Request
@@ -10,11 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from gyakusan.errors import GyakusanError
-from gyakusan.message import Message, say
 from gyakusan.web import article_page, catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
 from gyakusan.web.control import seen
 from gyakusan.web.peer import is_mine
-from gyakusan.web.problems import Busy, NotYours, status_of
+from gyakusan.web.problems import Busy, NotYours, Refused, refused
 from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
 from gyakusan.web.rendering import page
 from gyakusan.web.work import Work, client_of
@@ -33,6 +33,13 @@ PAGES: dict[str, Draw] = {
 KINDS: dict[str, Draw] = {
     f"/catalogue/{kind}": partial(catalogue_pages.listing, kind) for kind in catalogue_pages.KINDS
 }
+AGAIN: dict[str, Callable[[Refused, Request], Response]] = {
+    "/fit": fit_page.draw_refused,
+    "/plan": plan_page.draw_refused,
+    "/compare": compare_page.draw_refused,
+    **{f"/catalogue/{kind}": partial(catalogue_pages.listing_refused, kind) for kind in catalogue_pages.KINDS},
+}
+"""Pages with a form: where the answer is a mistake, the form is there with what was typed."""
 HERE: dict[str, Draw] = {
     "/computer": computer_page.draw,
     "/computer/live": computer_page.live,
@@ -73,9 +80,13 @@ async def _page(draw: Draw, request: Request) -> Response:
     try:
         return await work.run(partial(_drawn, draw, request), heavy=heavy, client=client_of(request))
     except GyakusanError as error:
-        lines = (error.message,) if error.mend is None else (error.message, error.mend)
-        title: Message = say("Error: {what}", what=error.message)
-        return page(request, "error.html", title, status=status_of(error), lines=lines, busy=isinstance(error, Busy))
+        again, told = AGAIN.get(request.url.path), refused(error)
+        if again is not None and not isinstance(error, Busy):
+            with suppress(GyakusanError):
+                return await work.run(
+                    partial(_drawn, partial(again, told), request), heavy=False, client=client_of(request)
+                )
+        return page(request, "error.html", told.title, status=told.status, lines=told.lines, names=told.names)
 
 
 def _drawn(draw: Draw, request: Request) -> Response:

@@ -29,8 +29,9 @@ from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
 from gyakusan.web.choices import CACHES, PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
-from gyakusan.web.queries import BesideQuery, PlanQuery, read
-from gyakusan.web.reader_currency import usual_currency, with_currency
+from gyakusan.web.problems import Refused
+from gyakusan.web.queries import BesideQuery, PlanQuery, read, typed
+from gyakusan.web.reader_currency import readers_currency, usual_currency, with_currency
 from gyakusan.web.rendering import address, page
 
 MORE = ("memory", "ram", "bandwidth", "prompt", "currency", "first", "quality", "gpus", "kv_type")
@@ -40,6 +41,7 @@ BUDGETS = tuple(
 )
 """Stops of the slider of the budget [JPY]; of another currency its script takes a hundredth."""
 PUBLIC_DEVICE = "RTX 4090"
+TITLE = say("Which model, on which machine")
 
 
 class Row(Struct, frozen=True):
@@ -78,15 +80,31 @@ def draw(request: Request) -> Response:
     asked = with_currency(query, request)
     found = answers.plan(asked)
     return page(
-        request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found), asked=asked,
+        request, "plan.html", TITLE, answer=_report(found), asked=asked,
         usual=usual_currency(query, request),
         why=() if found.why is None else reasons(found, found.why),
-        rows=list(_rows(found, asked, beside)), beside=beside, most=MOST,
-        everything=listing(found) if found.plans else (), models=model_names(),
-        devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
-        count=f"{found.count:,}", opened=any(getattr(query, name) is not None for name in MORE), currencies=CURRENCIES,
-        caches=CACHES, budgets=" ".join(map(str, BUDGETS)),
+        rows=list(_rows(found, asked, beside)), most=MOST, everything=listing(found) if found.plans else (),
+        count=f"{found.count:,}", refused=None, **_form(query, beside),
     )  # fmt: skip
+
+
+def draw_refused(refused: Refused, request: Request) -> Response:
+    """Return the page of a question without an answer, with what was typed. Raises GyakusanError."""
+    pairs = request.query_params.multi_items()
+    query, beside = typed(PlanQuery, pairs), typed(BesideQuery, pairs).beside[:MOST]
+    return page(
+        request, "plan.html", refused.title, heading=TITLE, status=refused.status, refused=refused, asked=PlanQuery(),
+        usual=readers_currency(request), **_form(query, beside),
+    )  # fmt: skip
+
+
+def _form(query: PlanQuery, beside: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the form is drawn with."""
+    return {
+        "query": query, "beside": beside, "models": model_names(), "devices": device_names(), "engines": engine_names(),
+        "tasks": TASK_TEXTS.items(), "prefers": PREFER_TEXTS.items(), "currencies": CURRENCIES, "caches": CACHES,
+        "opened": any(getattr(query, name) is not None for name in MORE), "budgets": " ".join(map(str, BUDGETS)),
+    }  # fmt: skip
 
 
 def _report(found: Plans) -> Report:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from gyakusan.errors import Failure, GyakusanError, UnknownName
+from gyakusan.message import Message, say
 from gyakusan.text import Language, tell
 
 
@@ -35,6 +38,30 @@ def status_of(error: GyakusanError) -> int:
             return 422
         case _:
             return 400
+
+
+class Refused(Struct, frozen=True):
+    """A question without an answer, as its page says it above the form with what was typed.
+
+    lines: what is wrong, and what mends it
+    status: of the answer in HTTP
+    names: True where a name of the catalogue was meant
+    """
+
+    lines: tuple[Message, ...]
+    status: int
+    names: bool = False
+
+    @property
+    def title(self) -> Message:
+        """Title of the page."""
+        return say("Error: {what}", what=self.lines[0])
+
+
+def refused(error: GyakusanError) -> Refused:
+    """Return what a page says of an error."""
+    lines = (error.message,) if error.mend is None else (error.message, error.mend)
+    return Refused(lines, status_of(error), isinstance(error, UnknownName) and "choices" not in error.message.facts)
 
 
 _TITLES = {

@@ -185,6 +185,7 @@ class ComputerQuery(Struct, frozen=True, kw_only=True):
     engine: its server program
     context: tokens for each user
     users: people served at the same time
+    name: of the server; default: the model's
     """
 
     bench: int | None = None
@@ -192,6 +193,7 @@ class ComputerQuery(Struct, frozen=True, kw_only=True):
     engine: str | None = None
     context: str | None = None
     users: str | None = None
+    name: str | None = None
 
 
 class StartForm(Struct, frozen=True, kw_only=True):
@@ -273,6 +275,21 @@ def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
             raise BadSetting("{name} is given several times.", name=Parameter(name), mend="Give it once.")
         found[name] = (*found.get(name, ()), value) if many else _plain(name, value, kind)
     return _converted(kind, found)
+
+
+def typed(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
+    """Return what a form is filled with again where its answer is a mistake: the words as they were typed, never refused.
+
+    pairs: names and values in order, as they stand in the address
+    """
+    fields, found = _fields(kind), dict[str, Any]()
+    for given, value in pairs[:MOST_PAIRS]:
+        name = given.replace("-", "_")
+        if name not in fields or not value.strip() or len(value) > LONGER.get(name, LONGEST):
+            continue
+        many = get_origin(fields[name]) is tuple
+        found[name] = (*found.get(name, ()), value) if many else _plain(name, value, kind)
+    return kind(**found)  # a struct takes what is no number, too
 
 
 @cache

@@ -42,8 +42,6 @@ PAGES = (
     ("/article", say("The article")),
 )
 """What stands in the navigation."""
-FORMS = frozenset({"/fit", "/plan", "/compare", "/catalogue/devices", "/catalogue/machines", "/catalogue/models"})
-"""Pages with a form: they answer without any value, too."""
 EXPORTED = ("/catalogue", "/accuracy", "/article")
 """Pages that are written as files, with those of the catalogue below the first."""
 HERE_ONLY = frozenset({"/computer"})
@@ -69,9 +67,9 @@ def asset(name: str) -> str:
 
 
 def page(
-    request: Request, template: str, title: Message, *, status: int = 200, **values: Any
+    request: Request, template: str, title: Message, *, heading: Message | None = None, status: int = 200, **values: Any
 ) -> Response:  # fmt: skip
-    """Return a page in the reader's language. values: those of its template."""
+    """Return a page in the reader's language. heading: its first line, if not the title; values: those of its template."""
     reader = reader_of(request)
     public = bool(request.app.state.public)
     exported = bool(request.app.state.exported)
@@ -81,8 +79,8 @@ def page(
         if (path in EXPORTED or not exported) and not (public and path in HERE_ONLY)
     ]
     text = environment().get_template(template).render(
-        **_said(request), title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
-        exported=exported,         date=catalogue_date(), **values,
+        **_said(request), title=reader.tell(title), pages=pages, path=request.url.path, public=public,
+        heading=reader.tell(heading or title), exported=exported, date=catalogue_date(), **values,
     )  # fmt: skip
     return HTMLResponse(kept_whole(text), status, headers=page_headers(public=public and status == 200))
 

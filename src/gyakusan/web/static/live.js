@@ -32,7 +32,7 @@ async function ask() {
   history.replaceState(null, "", address);
   document.querySelector("footer").replaceWith(fresh.querySelector("footer"));
   document.querySelector(".lang").replaceWith(fresh.querySelector(".lang"));
-  document.getElementById("say").textContent = drawn.querySelector(".verdict, h1")?.textContent ?? "";
+  document.getElementById("say").textContent = drawn.querySelector(".verdict, h1, .error h2")?.textContent ?? "";
 }
 
 for (const slider of form.querySelectorAll("input[type=range][data-stops]")) {
