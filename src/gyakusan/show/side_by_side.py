@@ -93,7 +93,7 @@ def _table(sides: Sequence[ComparedPlan], amounts: Amounts) -> Table:
         say("memory, GiB"),
         say("to spare, GiB"),
         say("price, {currency}", currency=Message(amounts.head)),
-        say("power, W"),
+        say("power of the machine, W"),
         million_head(amounts),
     )
     cells = zip(*(_cells(s, amounts) for s in sides), strict=True)
@@ -118,7 +118,7 @@ def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
         memory(side.ledger),
         _spare(side),
         "-" if side.price is None else amounts.figure(side.price),
-        "?" if side.power is None else f"{side.power:,.0f}",
+        "?" if side.wall is None else f"{side.wall:,.0f}",
         "-" if side.price is None or not side.fits else amounts.figure(full_price(side, amounts.rates)),
     )
 

@@ -43,6 +43,10 @@ NAMED_MODEL = "Give a name of the catalogue: the page Catalogue lists them."
 OFF_LINE = "Pages read nothing from the network. Give a name of the catalogue."
 PAGE_TEXTS = {
     "{told}; each: add --details N.": "{told}.",
+    "{told}: --details N": "{told}",
+    "{sign} files that are made first: --details N has the commands": (
+        "{sign} files that are made first: the details of a plan have the commands"
+    ),
     "Leave out --device and --memory, or leave out --budget. To extend a machine you own: gyakusan upgrade.": (
         "Leave out one of the two."
     ),
