@@ -15,6 +15,7 @@ from gyakusan.text import LANGUAGES
 VALUES = {
     "task": get_args(Task), "language": get_args(SpokenLanguage), "prefer": get_args(Prefer), "os": get_args(System),
     "lang": LANGUAGES, "flash-attention": ("auto", "on", "off"),
+    "kind": ("devices", "machines", "models", "embeddings"),
 }  # fmt: skip
 
 

@@ -157,3 +157,11 @@ def test_one_word_for_one_thing(pattern: str) -> None:
 def test_a_word_that_is_avoided_would_be_found() -> None:
     told = "帯域の狭いエンジン。カードの窓で、密なモデルのKV キャッシュの利得は推論モードの申告値。このプランは試算"
     assert sum(bool(re.search(pattern, told)) for pattern in AVOIDED) == 11
+
+
+def test_an_option_and_a_command_stand_between_blanks() -> None:
+    """What is typed can be told from the sentence: "--users には", in every sentence of a screen."""
+    locale = json.loads((ROOT / "src/gyakusan/locale/ja.json").read_text("utf-8"))
+    letter, typed = "[ぁ-んァ-ヺ一-龠]", r"--[a-z][a-z-]*[a-z]|--\{\w+\}|\{flag\}|\{options?\}|gyakusan(?: [a-z]+)+"
+    tight = re.compile(rf"(?:{typed})(?={letter})|(?<={letter})(?:{typed})")
+    assert {told: found for told in locale.values() if (found := tight.findall(told))} == {}

@@ -37,6 +37,7 @@ SAME_EVERYWHERE = {
     *(
         "gpu",
         "host",
+        "{n} GiB of RAM",
         "backend",
         "{name}: {reason}.",
         "{model}: {reason}.",
@@ -61,7 +62,8 @@ SAME_EVERYWHERE = {
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 
 TYPED = re.compile(
-    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|--\{name\}|\{flag\}|\{command\}(?: --help)?| \{url\}| \{address\}"
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|--\{\w+\}|\{(?:flag|options?)\}"
+    r"|\{command\}(?: --help)?| \{url\}| \{address\}"
     r"|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
     re.ASCII,
 )

@@ -52,6 +52,7 @@ CHOICE_WORDS: Mapping[str, Mapping[str, str]] = {
         "mac": "macos",
     },
     "flash-attention": _SWITCH,
+    "kind": {"デバイス": "devices", "マシン": "machines", "モデル": "models", "埋め込みモデル": "embeddings"},
 }
 """What an option's value may be called, by the option's name without its dashes. A name means one value."""
 

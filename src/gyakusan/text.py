@@ -67,6 +67,13 @@ ANSWERED_TEXTS = (
 _KNOWN = frozenset((*SYSTEM_TEXTS, *ANSWERED_TEXTS))
 _ERRNO = late(r"\[Errno -?\d+\] ([^:]+)(?:: '[^']*')?")
 """How Python writes such an error."""
+LISTS = frozenset(
+    (
+        *("candidates", "choices", "columns", "computers", "engines", "formats", "keys", "known", "metrics", "models"),
+        *("names", "near", "options", "rows", "sizes", "types", "values", "worst"),
+    )
+)
+"""Facts that hold several names with ", " between them: Japanese has 、 there."""
 
 
 def choose(asked: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
@@ -84,6 +91,8 @@ def tell(message: Message | str, language: Language) -> str:
         message = Message(message)
     template = message.template if language == "en" else _table(language).get(message.template, message.template)
     facts = {k: _fact(v, language) for k, v in message.facts.items()}
+    if language == "ja":
+        facts = {k: v.replace(", ", "、") if k in LISTS and isinstance(v, str) else v for k, v in facts.items()}
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
 
 

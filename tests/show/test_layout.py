@@ -122,3 +122,21 @@ def test_tones() -> None:
 
     (line,) = lines([Table((Column(),), ((Text("no", "bad"),),))], "en", 80)
     assert [style for _, style in line.runs if style] == ["red"]
+
+
+def test_a_long_name_moves_only_its_own_row() -> None:
+    """The others stand on one line; a row without room has its name above."""
+    table = Table(
+        (Column("machine"), Column("speed", "number"), Column("add")),
+        (
+            ("RTX 3060", "92", "--a"),
+            ("a name of many letters", "5", "--b"),
+            ("a name that has no room at all", "7", "--of-many-letters"),
+        ),
+    )
+    lines = text_of(table, width=40).splitlines()
+    assert lines[1].split() == ["RTX", "3060", "92", "--a"]
+    assert lines[2].split()[-2:] == ["5", "--b"]
+    assert lines[3] == "a name that has no room at all"
+    assert lines[4].split() == ["7", "--of-many-letters"]
+    assert all(len(line) <= 40 for line in lines)

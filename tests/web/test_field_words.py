@@ -35,7 +35,7 @@ def test_every_field_is_on_its_page(own: TestClient, path: str, language: str) -
         ("/plan", say("{name} is sold second-hand only, for about {price} ({month}): add --used.", name="A", price=1, month=2),
          "A is sold second-hand only, for about 1 (2): tick “Consider used prices”.", "「中古価格も対象に含める」を選択"),
         ("/plan", say("{n} machines have no price that counts today: add --why-not NAME for why.", n=3),
-         "3 machines have no price that counts today: use “Why not” for why.", "(理由は「選ばれない理由」を指定)。"),
+         "3 machines have no price that counts today: use “Why not” for why.", "(理由は「選ばれない理由」で表示)。"),
         ("/fit", say("size unknown: say --ram 64GiB"), "size unknown: set “RAM beside the GPU” to 64GiB", "64GiB"),
         ("/fit", say("{name} is a format of {other}: add --engine {option}.", name="AWQ", other="vLLM", option="vllm"),
          "AWQ is a format of vLLM: set “Server” to vllm.", "「サーバー」にvllmを指定"),

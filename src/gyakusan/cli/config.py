@@ -9,6 +9,8 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli import defaults
 from gyakusan.cli.options import _
+from gyakusan.cli.writing import warn
+from gyakusan.text import choose, tell
 
 app = App(name="config", help="Keep defaults: device, currency, language, key file.", help_format="plaintext")
 Key = Annotated[str, Parameter(help=_("Which: device, currency, language or key_file."))]
@@ -17,7 +19,10 @@ Key = Annotated[str, Parameter(help=_("Which: device, currency, language or key_
 @app.command(name="show", help="Print the defaults, as they stand in the file.")
 def show() -> int:
     """Run `gyakusan config show` and return its exit code."""
-    for key, value in defaults.read().items():
+    found = defaults.read()
+    if not found:
+        warn(tell("No defaults are kept.", choose()))
+    for key, value in found.items():
         print(f"{key} = {json.dumps(value, ensure_ascii=False)}")
     return 0
 

@@ -78,9 +78,9 @@ def export(
         check_words(words)
     head, body = KINDS[kind](deployments, settings)
     head = (*reach_notes(deployments, kind, settings), *head)
-    names = " ".join(service_name(d.name) for d in deployments)
+    title = say("{kind} of {names}", kind=kind, names=" ".join(service_name(d.name) for d in deployments))
     return "".join(
-        (f"{FIRST}: {kind} of {names}\n", *(f"# {line}\n" for told in head for line in tell(told).split("\n")), body)
+        (f"{FIRST}: {tell(title)}\n", *(f"# {line}\n" for told in head for line in tell(told).split("\n")), body)
     )
 
 

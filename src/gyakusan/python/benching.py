@@ -283,7 +283,9 @@ def _target(endpoint: str | None, key_file: str | Path | None) -> Target:
     from gyakusan.python.files import key_of
     from gyakusan.serving.running_servers import NAME, find_running, running
 
-    if endpoint is None or (NAME.fullmatch(endpoint) and any(e.name == endpoint for e in running())):
+    named = endpoint is not None and NAME.fullmatch(endpoint) is not None
+    is_word = named and endpoint != "localhost" and not set(".:") & set(endpoint or "")  # an address has one of them
+    if endpoint is None or is_word or (named and any(e.name == endpoint for e in running())):
         found = find_running(endpoint)
         endpoint, key_file = found.url, key_file or found.key_file
     return target_of(endpoint, None if key_file is None else key_of(key_file))

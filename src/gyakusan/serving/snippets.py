@@ -72,9 +72,9 @@ def snippets(endpoint: Endpoint, model: str, language: str = "en") -> tuple[Snip
     from_shell: Key = "" if endpoint.read_file is not None else variable
     return (
         Snippet("curl", "curl", "shell", "", curl(endpoint, model, language), from_shell),
-        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model, prompt), variable),
+        Snippet("openai-python", "OpenAI (Python)", "python", "", _python(endpoint, model, prompt), variable),
         Snippet(
-            "openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model, prompt), variable
+            "openai-js", "OpenAI (JavaScript)", "javascript", "chat.mjs", _javascript(endpoint, model, prompt), variable
         ),
         Snippet("open-webui", "Open WebUI", "shell", "", _open_webui(endpoint), from_shell),
         Snippet("continue", "Continue", "yaml", "~/.continue/config.yaml", _continue(endpoint, model), secret),

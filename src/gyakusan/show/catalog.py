@@ -17,7 +17,7 @@ from gyakusan.core.records import shallow
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.device_names import short_device_name
 from gyakusan.show.amounts import amount_words
-from gyakusan.show.source_words import licence_words, source_words
+from gyakusan.show.source_words import licence_words, product_words, source_words
 from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_count
 
@@ -103,7 +103,7 @@ def machines(records: Iterable[MachineRecord]) -> Tree:
 
 def _machine(r: MachineRecord) -> tuple[Words, ...]:
     device = short_device_name(r.device)
-    return r.name, device if r.count == 1 else f"{r.count}x {device}", _sizes(r), _last_price(r)
+    return product_words(r.name), device if r.count == 1 else f"{r.count}x {device}", _sizes(r), _last_price(r)
 
 
 def _sizes(r: DeviceRecord | MachineRecord) -> str:

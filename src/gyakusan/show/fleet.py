@@ -24,7 +24,7 @@ from gyakusan.show.plan_words import CHEAPEST_TEXTS, PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, may_not_fit, quality, short, typed
+from gyakusan.show.wording import brief, counted, may_not_fit, quality, short, typed
 
 ROLE_TEXTS = {
     "balanced": "balanced",
@@ -152,7 +152,7 @@ def machines(plan: FleetPlan) -> Words:
     """Return the machines of a fleet: "8 RTX 5090 PCs", "2 PCs of 2x RTX 5090", "3 x DGX Spark"."""
     offer, count = plan.plan.offer, plan.replicas * plan.nodes
     name = brief(offer.machine.name, series=False)
-    facts = {"n": f"{count}+{plan.spares}" if plan.spares else f"{count:,}", "name": whole(name)}
+    facts: dict[str, Words] = {"n": f"{count}+{plan.spares}" if plan.spares else f"{count:,}", "name": whole(name)}
     gpus = offer.machine.gpus
     if not gpus or gpus[0].kind == "unified":
         return say("{n} x {name}", **facts)
@@ -161,6 +161,7 @@ def machines(plan: FleetPlan) -> Words:
     if len(gpus) > 2:
         return say("1 server of {name}", **facts) if plan.machines == 1 else say("{n} servers of {name}", **facts)
     if len(gpus) == 2:
+        facts["name"] = counted(offer.machine.name, series=False)
         return say("1 PC of {name}", **facts) if plan.machines == 1 else say("{n} PCs of {name}", **facts)
     return say("1 {name} PC", **facts) if plan.machines == 1 else say("{n} {name} PCs", **facts)
 

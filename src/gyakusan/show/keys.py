@@ -59,9 +59,10 @@ def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
             names=names,
             command=whole("gyakusan serve ... --people-keys"),
         )
-        steps = [f"gyakusan stop {running[0].name}"]
+        steps = []
     texts = Text(use), Text(told)
-    return verdict, Pause(), Address(whole(key)), Pause(), *texts, Next(tuple(whole(step) for step in steps))
+    then = (Next(tuple(whole(step) for step in steps)),) if steps else ()
+    return verdict, Pause(), Address(whole(key)), Pause(), *texts, *then
 
 
 def revoked(name: str) -> Tree:

@@ -144,7 +144,7 @@ class _Grid(Struct, frozen=True):
         """Return the width of each column; prose takes what is left [cells]."""
         out = {i: self.natural(i) for i in self.kept(gone)}
         if not self.fits(gone):
-            out[0] = self.spilled(gone)
+            out = self._narrowed(out)
         prose = [i for i in out if self.columns[i].kind == "reason"]
         if prose:
             spare = self.screen.width - self.indent - sum(out.values()) - GAP * (len(out) - 1)
@@ -154,6 +154,57 @@ class _Grid(Struct, frozen=True):
                 spare -= max(0, grown - out[i])
                 out[i] = max(out[i], grown)
         return out
+
+    def _narrowed(self, widths: dict[int, int]) -> dict[int, int]:
+        """Return widths that fit the screen, those of names less than they ask for: so that most rows stand on one line."""
+        names = [i for i in widths if self.columns[i].kind == "name"]
+        sizes = {
+            i: sorted({cell_len(self.heads[i]), *(cell_len(r[i].plain) for r in self.rows if i < len(r))})
+            for i in names
+        }
+        slack = max((sum(cells(c.plain) - cell_len(c.plain) for c in row) for row in self.rows), default=0)
+        room = self.screen.width - self.indent - slack - GAP * (len(widths) - 1)
+        out = dict(widths)
+        while (over := sum(out.values()) - room) > 0:
+            tried = []
+            for i in names:
+                least = max(cell_len(self.heads[i]), min(LEAST_NAME, self.natural(i)))
+                narrower = max((s for s in sizes[i] if least <= s < out[i]), default=least)
+                narrower = max(narrower, out[i] - over) if out[i] - narrower > over else narrower
+                if narrower < out[i]:
+                    less = {**out, i: narrower}
+                    tried.append((sum(map(bool, self._placed_all(less))), narrower - out[i], i, less))
+            if not tried:
+                return {**widths, 0: max(1, widths[0] - (sum(widths.values()) - room))}
+            out = min(tried)[3]
+        return out
+
+    def _placed_all(self, widths: dict[int, int]) -> list[bool]:
+        """Return for each row whether it needs more than one line."""
+        every = list(widths.items())
+        return [
+            self._places([cell_len(row[i].plain) for i, _ in every if i < len(row)], every, self.indent) is None
+            for row in self.rows
+        ]
+
+    def _places(self, sizes: Sequence[int], widths: Sequence[tuple[int, int]], at: int) -> list[int] | None:
+        """Return where the cells of a row begin, None where one line has no room: a long name moves its neighbours.
+
+        sizes: of the cells [cells]
+        widths: places and widths of the columns [cells]
+        at: where the first column begins [cells]
+        """
+        out: list[int] = []
+        taken = 0
+        for size, (place, width) in zip(sizes, widths, strict=False):
+            number = self.columns[place].kind == "number"
+            begin = at + width - size if number else at
+            if begin < taken and number:
+                return None
+            out.append(max(begin, taken))
+            taken = out[-1] + size + GAP if size else taken
+            at += width + GAP
+        return out if taken - GAP <= self.screen.width else None
 
     def drawn(self, gone: Sequence[int]) -> list[Styled]:
         """Return the head and the rows."""
@@ -176,27 +227,42 @@ class _Grid(Struct, frozen=True):
 
     def _row(self, row: Sequence[Styled], widths: Sequence[tuple[int, int]], begin: str, style: str) -> list[Styled]:
         """Return the lines of one row: prose wraps, a name that is too long stands alone on the first one."""
+        parts = [
+            wrapped(cell, width) if self.columns[place].kind == "reason" else [cell]
+            for cell, (place, width) in zip(row, widths, strict=True)
+        ]
+        sizes = [
+            max(cell_len(p.plain) for p in some) if len(some) > 1 else cell_len(c.plain)
+            for some, c in zip(parts, row, strict=True)
+        ]
+        places = self._places(sizes, widths, len(begin))
         lines = [Styled(begin)]
-        at = len(begin)
-        for cell, (place, width) in zip(row, widths, strict=True):
-            column = self.columns[place]
-            parts = wrapped(cell, width) if column.kind == "reason" else [cell]
-            if cell_len(cell.plain) > width and column.kind != "reason":
-                lines[0].append_text(cell)
-                lines.append(Styled())
-            else:
-                first = len(lines) - 1
-                for n, part in enumerate(parts):
-                    if first + n == len(lines):
-                        lines.append(Styled())
-                    line = lines[first + n]
-                    pad = width - cell_len(part.plain) if column.kind == "number" else 0
-                    line.append(" " * (at + pad - cell_len(line.plain))).append_text(part)
-            at += width + GAP
+        if places is None:
+            lines[0].append_text(row[0])
+            lines.append(Styled())
+            places = self._below(sizes, widths, len(begin))
+        first = len(lines) - 1
+        for some, at in list(zip(parts, places, strict=True))[first:]:
+            for n, part in enumerate(some):
+                if first + n == len(lines):
+                    lines.append(Styled())
+                line = lines[first + n]
+                line.append(" " * (at - cell_len(line.plain))).append_text(part)
         for line in lines:
             line.rstrip()
             line.stylize(style)
         return lines
+
+    def _below(self, sizes: Sequence[int], widths: Sequence[tuple[int, int]], at: int) -> list[int]:
+        """Return where the cells behind the first begin on the line below it: in their columns, or left of them."""
+        if (places := self._places([0, *sizes[1:]], widths, at)) is not None:
+            return places
+        left = max(at + GAP, self.screen.width - sum(sizes[1:]) - GAP * (len(sizes) - 2))
+        out = [at]
+        for size in sizes[1:]:
+            out.append(left)
+            left += size + GAP
+        return out
 
     def blocks(self) -> list[Styled]:
         """Return each row as its cells without a head, then a line for each other column."""

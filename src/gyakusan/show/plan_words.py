@@ -16,7 +16,7 @@ from gyakusan.planning.select.shown_plans import cheaper_than_cheapest, counted_
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.source_words import PRODUCT_TEXTS, product_words
 from gyakusan.show.tree import Words, whole
-from gyakusan.show.wording import begins_with_vowel, brief, short
+from gyakusan.show.wording import begins_with_vowel, brief, counted, short
 
 FRESH_MONTHS = 2
 """A price that is older is shown with its age. [months]"""
@@ -90,7 +90,7 @@ def bought(option: HardwareOption) -> Message:
     if option.own_computer and option.count > 1:
         return say("{name} for your PC", name=whole(name))
     if is_card(option) and option.count > 1 and not option.own_computer:
-        return say("a PC with {cards}", cards=whole(name))
+        return say("a PC with {cards}", cards=counted(option.machine.name))
     thing = "card" if option.own_computer else "PC" if is_card(option) else "computer"
     kind = (thing, "an" if begins_with_vowel(name) else "a")
     return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": sold_words(name)})

@@ -308,10 +308,20 @@ def _labelled(label: str, told: Iterable[Words | Command], screen: Screen) -> It
             begin = " " * cells(label)
 
 
+FOLDING = 60
+"""On a narrower screen a command stays whole: its options have no room below it. [cells]"""
+
+
 def _next(choices: Iterable[Words], screen: Screen) -> Iterator[Styled]:
-    """Return the commands in one line if they fit, else one below the other."""
+    """Return the commands in one line if they fit, else one below the other, a long one as a shell reads it."""
     label = screen.tell(Message("Next: "))
     told = [whole(screen.tell(c)) for c in choices]
     one = (" " * 4).join(told)
-    fits = cells(label + one) <= screen.width
-    yield from _labelled(label, [one] if fits else told, screen)
+    if cells(label + one) <= screen.width:
+        yield from _labelled(label, [one], screen)
+        return
+    if screen.width < FOLDING:
+        yield from _labelled(label, told, screen)
+        return
+    folded = [Command(c.replace(FIXED, " ")) if c.startswith(f"gyakusan{FIXED}") else c for c in told]
+    yield from _labelled(label, folded, screen)

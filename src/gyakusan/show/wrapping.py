@@ -39,17 +39,20 @@ _JAPANESE = (
     rf"|{_TIME}"
     rf"|[<≤]?\d[\d,.]*[秒倍分]? ?- ?\d[\d,.]*(?:{_COUNTER}| (?:{_UNITS})(?![A-Za-z0-9_/]))?"
     rf"|[A-Za-z][\w.+/-]{{0,15}} (?:{_TIME}|\d[\d,.]*(?:{_COUNTER}))"
+    rf"|(?:もう|あと)(?:一度[一-龠]{{0,3}}|\d+(?:{_COUNTER}))|[ァ-ヺー]+\.[a-z]{{2,5}}|\d{{4}}-\d\d-\d\d"
     r"|[A-Za-z]{0,4}[ァ-ヺー]+[A-Za-z][A-Za-z0-9_.]{0,4}(?![A-Za-z0-9_.-])|\d[\d,]*[ァ-ヺー円]+ = \d[\d,.]*円?"
 )
 """A date, a figure with its error, a time of two units, a range, a thing and how many (GPU 2枚), a katakana word and its
 value (KVキャッシュf16), a rate of money."""
+_COMPOUND = "[一-龠々]{1,6}[ァ-ヺー]{2,8}(?![ァ-ヺー])|[ァ-ヺー]{2,8}[一-龠々]{1,4}(?![一-龠々])"
+"""A word of kanji and katakana: 計算バッファ, メモリ帯域幅."""
 _OPTION = r"--[a-z][a-z-]*[ =](?![-(])[!-~]+|gyakusan [a-z]+(?![\w:/=-])(?: [a-z]+(?![\w:/=-]))?"
 """An option with its value, and a command, as Japanese texts name them: they are typed in one piece."""
 _ENDING = "以[上下内外降前後]|未満|不足|超過?|前後|向け|付き|搭載(?:PC|機)?|単体|[用版製側別数型系名量分中]"
 """What ends a Japanese word: none begins a line."""
 _INSTALL = r"pip install (?:-U )?(?:'[^'\n]{1,40}'|[A-Za-z0-9._-]{1,40})"
 """What is typed to install a package: a copy of it from the screen can be pasted."""
-_PARTICLE = "から|まで|より|なら|[をがはにでとのもへや]"
+_PARTICLE = "から|まで|より|なら|でし(?:た|ょう)|です|[をがはにでとのもへや]"
 _LABELLED = rf"(?:ほか|[ァ-ヺー]{{0,8}}[一-龠々]{{1,6}})(?:{_NUMBER}|[-+±]?\d[\d.,]*(?: ±\d[\d.]*)?)"
 """A label and its figure: 予算1,000,000円, 余裕56.4, 最大0.92 GiB, ほか77件."""
 
@@ -71,12 +74,13 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     if wide:
         behind = rf"(?:{_ENDING})(?![一-龠])|(?<=[\d%])(?:{rate}|か?[一-龠]+)| (?=[ぁ-ん])"
         word = (
-            rf"(?:[こそど]の)?(?:{_JAPANESE}|{_OPTION}|[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{_LABELLED}|{word})|{rate})(?:{behind})?"
+            rf"(?:[こそど]の)?(?:{_JAPANESE}|{_OPTION}|[A-Za-z]{{1,4}}[ァ-ヺー]+"
+            rf"|(?:{_LABELLED}|{word})|{_COMPOUND}|{rate})(?:{behind})?"
             rf"|(?:[こそど]の)?[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
     whole = rf"[{_OPEN}]{{0,8}}(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
-    whole += rf"(?:(?<=[)」』])(?:{_PARTICLE}))?" if wide else ""
+    whole += rf"(?:(?<=[)」』])(?:{_PARTICLE}){close})?" if wide else ""
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 
 

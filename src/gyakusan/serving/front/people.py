@@ -111,12 +111,14 @@ def revoke(name: str) -> Person:
     with _changing() as known:
         found = next((p for p in known if p.name == name), None)
         if found is None:
-            near = ", ".join(did_you_mean(name, [p.name for p in known]) or [p.name for p in known][:5]) or "-"
+            near = ", ".join(did_you_mean(name, [p.name for p in known]) or [p.name for p in known][:5])
             raise BadReference(
                 "{name} has no key.",
                 name=quoted(name, 80, mark='"'),
                 near=near,
-                mend="These have one: {near}. All of them: gyakusan keys list",
+                mend="These have one: {near}. All of them: gyakusan keys list"
+                if known
+                else "Nobody has a key yet: gyakusan keys add NAME",
             )
         _write(tuple(p for p in known if p is not found))
     return found
