@@ -328,3 +328,11 @@ def test_a_port_that_one_of_ours_has_names_it(opened: Open, tmp_path: Path, monk
     assert str(caught.value.message) == f"office runs on port {port} already: http://127.0.0.1:{port}/v1"
     for command in ("gyakusan chat office", "gyakusan stop office", "--port 0"):
         assert command in str(caught.value)
+
+
+def test_an_address_without_a_page_names_what_shows_the_state() -> None:
+    """It said at /v1 that the API is at /v1."""
+    from gyakusan.serving.front.heads import NOTHING_HERE
+
+    for named in ("/v1/chat/completions", "gyakusan status", "gyakusan web"):
+        assert named in NOTHING_HERE

@@ -103,11 +103,18 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+NOTHING_HERE = (
+    "Nothing is here. Programs ask e.g. /v1/chat/completions; gyakusan status and, in a browser, gyakusan web show "
+    "what the server does."
+)
+"""Said to a browser that opens the address of a server, and to a program that asks for another path."""
+
+
 def check_path(head: Head) -> None:
     """Raise Refusal for what is not passed on: another path, method, or kind of body."""
     method = METHODS.get(head.path)
     if method is None:
-        raise Refusal(404, "not_found", "There is nothing here. The API is at /v1.")
+        raise Refusal(404, "not_found", NOTHING_HERE)
     if head.method != method:
         raise Refusal(405, "method_not_allowed", f"{head.path} takes {method}.")
     if method == "POST":
