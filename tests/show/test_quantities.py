@@ -18,6 +18,7 @@ from gyakusan.show.quantities import kept_whole
         ("RTX 4090 and qwen3-8b, Q4_K_M, 2x RTX 3090", []),
         ("16 GiBs, 7 sorts, v1.5 s", []),
         ("gemma4-26b-a4b-qatを、2025-12-09の記事", ["gemma4-26b-a4b-qat", "2025-12-09"]),
+        ("最初のトークン1分40秒以内", ["1分40秒"]),
         ("GPU 2枚以下、2026年8月", ["GPU 2枚以下", "2026年8月"]),
         ("nemotron-3.5-lightning-30b-a3b of qwen3-8b", []),
         ("1年5か月、100%、±2点", ["1年", "5か月", "100%", "±2点"]),

@@ -9,6 +9,7 @@ import re
 
 _SILENT = r"<!--.*?-->|<(?P<name>script|style|code|pre|kbd|option|textarea|svg|title)\b.*?</(?P=name)>|<[^>]*>"
 """What has no words to keep together: tags, commands, fields, drawings."""
+_TIME = "[0-9]+(?:時間|分)[0-9]{1,2}[分秒]"
 _FIGURE = "±?[0-9][0-9,.]*"
 _NUMBER = rf"(?<![A-Za-z0-9_.,/:#-]){_FIGURE}"
 _LATIN = (
@@ -26,7 +27,7 @@ _NAME = r"(?<![A-Za-z0-9_.,/:#@&=-])[a-z][a-z0-9.]*(?:-[a-z0-9.]*[a-z0-9]){2,}(?
 _LONGEST = 24
 """A longer name may be broken: it has no room on a telephone. [letters]"""
 _WHOLE = re.compile(
-    rf"{_SILENT}|(?P<quantity>{_DAY}|{_THING}|{_NUMBER}(?:{_LATIN}|{_JAPANESE})(?:以[上下内])?)|(?P<called>{_NAME})",
+    rf"{_SILENT}|(?P<quantity>{_DAY}|{_TIME}|{_THING}|{_NUMBER}(?:{_LATIN}|{_JAPANESE})(?:以[上下内])?)|(?P<called>{_NAME})",
     re.DOTALL,
 )
 
