@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_an_answer(run: Any) -> None:
     code, out, _ = run("inspect", "qwen2.5-72b", "--device", "RTX 4090")
     assert code == 1
     assert out.startswith(
-        "qwen2.5-72b does not fit on an RTX 4090 for 1 person with 8,192 tokens.\n46.7 GiB are needed"
+        "qwen2.5-72b does not fit on an RTX 4090 for 1 person with 8,192 tokens.\n46.31 to 46.69 GiB are needed"
     )
     assert "tokens/s (" not in out
     assert "Quality" not in out

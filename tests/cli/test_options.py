@@ -142,9 +142,9 @@ def test_memory_of_a_cpu_is_its_ram(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("inspect", "gpt-oss-20b", "--memory", "8GiB")
     for name in ("llama.cpp", "ollama"):
         assert run([*words, "--cpu", "--engine", name], "en") == 1
-        assert "8.0 GiB are usable" in capsys.readouterr().out
+        assert "8.00 GiB are usable" in capsys.readouterr().out
     assert run([*words, "--set", "backend=cpu"], "en") == 1
-    assert "8.0 GiB are usable" in capsys.readouterr().out
+    assert "8.00 GiB are usable" in capsys.readouterr().out
     assert run([*words, "--cpu", "--device", "RTX 4090"], "en") == 2
     assert "--ram 8GiB" in capsys.readouterr().err
     assert run([*words, "--cpu", "--device", "RTX 4090", "--ram", "64GiB"], "en") == 0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
+from tests.show.drawing import text_of
 
 import gyakusan
 from gyakusan.cli import main
+from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.upgrade.recommend import parse_upgrade_request, upgrade
 from gyakusan.show.tree import FIXED, Next
-from gyakusan.show.upgrade import screen
+from gyakusan.show.upgrade import advised, question, screen
+from gyakusan.show.wording import short
 
 ASKED = ("upgrade", "--device", "RTX 3060 12GB", "--families", "llama3.1,qwen3,gemma3")
 
@@ -85,3 +89,53 @@ def test_a_complete_pc_that_is_cheaper_than_its_card_is_named(
     assert found is not None
     complete, card = (int(n.replace(",", "")) for n in found.groups())
     assert complete < card
+
+
+RTX_3060: tuple[dict[str, Any], ...] = (
+    {"ram": "64GiB", "language": "ja"},
+    {"ram": "64GiB", "users": 5, "prefer": "speed", "currency": "JPY"},
+    {"users": 3, "task": "coding", "ram": "32GiB", "context": "16k"},
+)
+
+
+@pytest.mark.parametrize("asked", RTX_3060, ids=str)
+def test_the_next_command_and_the_question_keep_what_was_given(asked: dict[str, Any]) -> None:
+    """--ram fell out, and the command planned another machine."""
+    answer = upgrade(parse_upgrade_request({"device": "RTX 3060 12GB", **asked}))
+    (command,) = (c for part in screen(answer) if isinstance(part, Next) for c in part.choices)
+    typed, named = str(command).replace(FIXED, " "), advised(answer)
+    for name in asked.keys() - {"currency", "context"}:
+        kept = name != "ram" or named is None or named.option.kind != "computer"
+        assert (f"--{name} {asked[name]}" in typed) == kept, typed
+    assert f"with {asked['ram'].replace('G', ' G')} of RAM" in text_of(question(answer), width=200)
+
+
+@pytest.mark.parametrize("asked", RTX_3060, ids=str)
+def test_the_advice_says_the_figures_of_the_table(asked: dict[str, Any]) -> None:
+    """The sentence said 6 points, the table 78 and 85; the speed of answers stood in the notes alone."""
+    answer = upgrade(parse_upgrade_request({"device": "RTX 3060 12GB", **asked}))
+    named, now = advised(answer), answer.now
+    assert now is not None
+    if named is None:
+        return
+    told, after, before = text_of(screen(answer)[0], width=400), shown_figures(named.plan), shown_figures(now)
+    if found := re.search(r"(\d+) ±\d+ points better", told):
+        assert int(found[1]) == after.quality - before.quality
+    thinks = max(now.thinking.factor, named.plan.thinking.factor) > 1
+    assert (f"{short(after.answer or 0)} of answer instead of {short(before.answer or 0)}" in told) == thinks
+    faster = [s for s in answer.steps if (shown_figures(s.plan).speed or 0) > (before.speed or 0)]
+    if asked.get("prefer") == "speed" and faster:
+        assert (after.speed or 0) > (before.speed or 0), "half the speed was advised to one who asked for speed"
+
+
+def test_a_whole_computer_that_costs_less_than_its_card_is_named_where_the_ram_was_given() -> None:
+    """The 64 GiB of the owner's RAM were asked of the whole computer, too: RTX 5090 for 928,000 yen, the PC for 750,000."""
+    wanted = {"device": "RTX 3060 12GB", "currency": "JPY", "prefer": "speed", "language": "ja"}
+    for ram in ({}, {"ram": "64GiB"}):
+        answer = upgrade(parse_upgrade_request({**wanted, **ram}))
+        whole = {s.option.what: s.option.complete for s in answer.steps}
+        assert whole["NVIDIA GeForce RTX 5090"] == 750_000
+        named = advised(answer)
+        assert named is not None
+        told = text_of(screen(answer)[0], width=400)
+        assert ("A complete PC with it costs less" in told) == (named.option.complete is not None)

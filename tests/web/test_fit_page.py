@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from gyakusan.cli import main
 from gyakusan.web.queries import CompareQuery, ComputerQuery, InspectQuery, PlanQuery
 from gyakusan.web.rendering import address
 
@@ -79,3 +80,23 @@ def test_a_long_first_token_is_told_in_minutes(client: TestClient, prompt: str, 
     text = client.get(address("/fit", **asked)).text
     tile = text.partition("First token after</dt>")[2][:120]
     assert re.search(told, tile), tile
+
+
+@pytest.mark.parametrize(
+    ("model", "device"),
+    [("qwen3.6-35b-a3b", "RTX 3060 12GB"), ("qwen2.5-72b", "2x RTX 3090"), ("gemma3-27b", "RTX 5080")],
+)
+def test_what_is_missing_is_one_figure_on_both(
+    model: str, device: str, client: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The terminal said 8.5 GiB of 20.0, the page 8.4 of 19.54 to 19.92; the ledger under both ends in the page's."""
+    text = client.get("/fit", params={"model": model, "device": device, "ram": "64GiB"}).text
+    short = re.search(r"([\d.]+) GiB short", re.sub(r"<[^>]+>|\N{NO-BREAK SPACE}", " ", text))
+    assert short
+    assert main(["inspect", model, "--device", device, "--ram", "64GiB", "--lang", "en"]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    found = re.search(r"([\d.]+) GiB(?: are needed)?, ([\d.]+) GiB are usable, ([\d.]+) GiB are missing", told)
+    assert found, told
+    high, usable, missing = map(float, found.groups())
+    assert missing == float(short[1])
+    assert abs(high - usable - missing) <= 0.1, "what is missing is rounded up"

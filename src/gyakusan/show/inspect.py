@@ -168,12 +168,11 @@ def _straddles(found: Inspected, account: Account) -> Message:
 
 
 def _missing(found: Inspected, account: Account) -> Message:
-    """Return both sides on the device that lacks most; the figures shown add up."""
-    digits = 2 if float(account.at_most) < GIB else 1
-    needed = math.ceil(float(account.at_most) / GIB * 10**digits)
-    usable = math.floor(float(account.device.usable or 0) / GIB * 10**digits)
-    figures = {"needed": needed, "usable": usable, "missing": needed - usable}
-    told = {name: f"{n / 10**digits:,.{digits}f}" for name, n in figures.items()}
+    """Return both sides on the device that lacks most: what is missing is what the high end needs beyond it, as pages say it."""
+    usable, low, high = float(account.device.usable or 0), float(account.at_least), float(account.at_most)
+    needed: Words = gib(high) if gib(low) == gib(high) else say("{low} to {high}", low=gib(low), high=gib(high))
+    small = f"{math.ceil((high - usable) / GIB * 100) / 100:.2f}"
+    told = {"needed": needed, "usable": gib(usable), "missing": small if high < GIB else needed_gib(high - usable)}
     gpus = [a for a in found.value.accounts if a.device.kind != "host"]
     if account.device.kind == "host" and gpus:
         return say("{needed} GiB of RAM are needed, {usable} GiB are usable, {missing} GiB are missing.", **told)

@@ -148,6 +148,11 @@ def _prices(request: PlanRequest, *, second_hand: bool) -> Message:
     return say("new prices (default)")
 
 
+def spaced(amount: str) -> str:
+    """Return an amount as text has it: "64 GiB" for "64GiB"."""
+    return _AMOUNT.sub(" ", amount)
+
+
 def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     """Yield what narrows the choice of machines, models and servers."""
     if not request.owned:
@@ -155,7 +160,7 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     if request.images:
         yield say("with images")
     if request.ram is not None:
-        yield say("{ram} of RAM", ram=_AMOUNT.sub(" ", request.ram))
+        yield say("{ram} of RAM", ram=spaced(request.ram))
     yield from _machine_limits(request)
     if request.kv_types:
         yield say("KV cache {types}", types=", ".join(request.kv_types).lower())

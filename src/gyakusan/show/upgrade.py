@@ -11,13 +11,14 @@ from gyakusan.planning.candidates.prices import PriceItem
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.planning.upgrade.labels import LEAST_GAIN, first_for_speed, quality_for_money
+from gyakusan.planning.upgrade.labels import LEAST_GAIN, first_for_speed, quality_for_money, slower_than_today
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, amount_words, money_words
 from gyakusan.show.answer import answer_screen
 from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import bought, machine_title
+from gyakusan.show.request_line import spaced
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, counted, quality, short
@@ -57,15 +58,18 @@ def screen(answer: UpgradeAnswer) -> Tree:
 
 def _next(answer: UpgradeAnswer) -> tuple[Words, ...]:
     """Return what can be typed next: the plans of the machine after the purchase, or of the one that is owned."""
-    step = first_for_speed(answer.steps) or next(iter(answer.steps), None)
+    step = advised(answer)
     device = answer.owned.machine.name if step is None else step.option.offer.machine.name
     asked = answer.wanted.question
-    options = [f" --users {asked.users}"] * (asked.users != 1)
+    own_ram = asked.ram is not None and (
+        step is None or step.option.kind != "computer"
+    )  # a bought computer has its own
+    options = [f" --ram {shell_word(asked.ram or '')}"] * own_ram + [f" --users {asked.users}"] * (asked.users != 1)
     options += [] if asked.context is None else [f" --context {asked.context}"]
     options += [f" --task {asked.task}"] * (asked.task != "chat") + [f" --language {asked.language}"] * (
         asked.language != "en"
     )
-    options += [" --images"] * asked.images
+    options += [f" --prefer {asked.prefer}"] * (asked.prefer != "balanced") + [" --images"] * asked.images
     return (whole(f"gyakusan plan --device {shell_word(brief(device))}{''.join(options)}"),)
 
 
@@ -79,16 +83,39 @@ def _verdict(answer: UpgradeAnswer) -> Verdict:
     if answer.keep:
         return Verdict(tuple(_keep(answer)), say("Buy nothing"), "doubt")
     speedy, told = first_for_speed(answer.steps), amounts(answer)
-    first = speedy or answer.steps[0]
+    first = advised(answer) or answer.steps[0]
     thing = bought(first.option.offer) if first.option.kind == "computer" else counted(first.option.what)
     what = Message(ADVICE_TEXTS[first.option.kind], {"what": thing, "price": told.words(first.option.net)})
-    advice = say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first))
+    advice = say("{advice}: {gain}.", advice=what, gain=_with_answers(answer.now, first))
+    whole_pc = tuple(_cheaper_whole(first, told))
     if speedy is None:
-        return Verdict((advice,))
+        return Verdict((advice, *whole_pc))
     none = say("Nothing is worth its money in quality: no gain is beyond its error.")
     return Verdict(
-        (none, say("For speed only. {advice}", advice=advice)), say("Nothing is worth its money in quality"), "doubt"
+        (none, say("For speed only. {advice}", advice=advice), *whole_pc),
+        say("Nothing is worth its money in quality"),
+        "doubt",
     )
+
+
+def _cheaper_whole(step: UpgradeOption, told: Amounts) -> Iterator[Message]:
+    """Yield that a whole computer with the card costs less than the card; not where the plan needs the RAM of the old one."""
+    if step.option.complete is not None and not step.plan.in_ram:
+        yield say("A complete PC with it costs less: {price}.", price=told.words(step.option.complete))
+
+
+def advised(answer: UpgradeAnswer) -> UpgradeOption | None:
+    """Return the purchase that the first sentence names, None where there is none.
+
+    Where nothing is surely better it is the first for speed; who prefers speed is advised nothing that is slower than today
+    while a row is faster.
+    """
+    if speedy := first_for_speed(answer.steps):
+        return speedy
+    faster = (s for s in answer.steps if not slower_than_today(s))
+    if answer.wanted.question.prefer == "speed" and (first := next(faster, None)):
+        return first
+    return next(iter(answer.steps), None)
 
 
 def _keep(answer: UpgradeAnswer) -> Iterator[Message]:
@@ -121,12 +148,22 @@ def _gain(now: Plan | None, step: UpgradeOption) -> Message:
             "{model} at {speed} tokens/s instead of {old}, whose speed is not known", old=whole(now.name), **facts
         )
     gap = step.between.quality_gap
-    facts |= {"old": whole(now.name), "was": _speed(now), "points": f"{gap.value:.0f} ±{gap.error:.0f}"}
+    points = shown_figures(step.plan).quality - shown_figures(now).quality  # that of the table's figures
+    facts |= {"old": whole(now.name), "was": _speed(now), "points": f"{points:.0f} ±{gap.error:.0f}"}
     if now.name == step.plan.name:
         return say("{model} at {speed} tokens/s instead of {was}", **facts)
     if gap.value < 0.5 or gap.value <= gap.error:
         return say("{model} instead of {old}, {speed} tokens/s instead of {was}", **facts)
     return say("{model} instead of {old}, {points} points better, {speed} tokens/s instead of {was}", **facts)
+
+
+def _with_answers(now: Plan | None, step: UpgradeOption) -> Message:
+    """Return what a purchase brings, with the speed of what people read where one of both models thinks."""
+    gain, after = _gain(now, step), shown_figures(step.plan).answer
+    before = None if now is None else shown_figures(now).answer
+    if now is None or after is None or before is None or now.thinking.factor <= 1 >= step.plan.thinking.factor:
+        return gain
+    return say("{gain}; {n} of answer instead of {was}", gain=gain, n=short(after), was=short(before))
 
 
 def _speed(plan: Plan) -> str:
@@ -137,8 +174,11 @@ def question(answer: UpgradeAnswer) -> Question:
     """Return the question as it was understood."""
     request = answer.wanted.question
     texts = JAPANESE_TEXTS if request.language == "ja" else DOING_TEXTS
+    owned = counted(answer.owned.machine.name)
+    if request.ram is not None:
+        owned = say("{machine} with {ram} of RAM", machine=owned, ram=spaced(request.ram))
     facts = {
-        "machine": counted(answer.owned.machine.name),
+        "machine": owned,
         "people": people(request.users),
         "doing": Message(texts[request.task]),
         "n": f"{request.workload.context:,}",
@@ -224,7 +264,7 @@ def _items(answer: UpgradeAnswer, step: UpgradeOption) -> Iterator[Message]:
     offer = step.option.offer
     if step.plan.thinking.factor > 1 and (left := shown_figures(step.plan).answer) is not None:
         yield say("{n} of answer", n=short(left))
-    if step.option.complete is not None:
+    if step.option.complete is not None and not step.plan.in_ram:
         yield say("a complete PC with it: {price}", price=amounts(answer).words(step.option.complete))
     if step.option.kind == "computer" or offer.power is None:
         return

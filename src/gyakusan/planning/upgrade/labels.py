@@ -70,7 +70,7 @@ def first_for_speed(steps: Sequence[UpgradeOption]) -> UpgradeOption | None:
     """Return the purchase to name where none is surely better: the cheapest that answers faster; None where one is better."""
     if not steps or any(map(is_surely_better, steps)):
         return None
-    return min((s for s in steps if not _slower_than_today(s)), key=lambda s: s.option.net, default=None)
+    return min((s for s in steps if not slower_than_today(s)), key=lambda s: s.option.net, default=None)
 
 
 def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
@@ -91,14 +91,14 @@ def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
     if better:  # more quality within its error is none
         labels[max(better, key=lambda i: figures[i].quality)].append("best")
     fastest = max(kept, key=lambda i: figures[i].speed)
-    if not _slower_than_today(steps[fastest]):
+    if not slower_than_today(steps[fastest]):
         labels[fastest].append("fastest")
     order = sorted(kept, key=lambda i: ("cheapest" not in labels[i], not labels[i], -steps[i].rate))
     shown = max(LEAST_SHOWN, sum(bool(names) for names in labels.values()))
     return tuple(replace(steps[i], roles=tuple(labels[i])) for i in order[:shown])
 
 
-def _slower_than_today(step: UpgradeOption) -> bool:
+def slower_than_today(step: UpgradeOption) -> bool:
     """Return True if a purchase answers no faster than what is owned, for its quality alone."""
     ratio = None if step.between is None else step.between.speed_ratio
     return ratio is not None and ratio[0] <= 1

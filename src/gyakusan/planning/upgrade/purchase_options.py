@@ -77,8 +77,11 @@ def purchase_options(
 
 
 def _complete_computers(free: PlanRequest, around: Money | None) -> dict[str, float]:
-    """Return the price of a whole computer with one card, by the card's name [JPY]. around: price of a computer around it."""
-    every = market.priced_machines(structs.replace(free, base_computer_price=around, count=1))
+    """Return the price of a whole computer with one card, by the card's name [JPY]. around: price of a computer around it.
+
+    The RAM that was given is that of the computer that is owned: a whole one has its own.
+    """
+    every = market.priced_machines(structs.replace(free, base_computer_price=around, count=1, ram=None))
     return {o.machine.name: o.price for o in every if o.price is not None and not o.own_computer}
 
 
