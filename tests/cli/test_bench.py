@@ -19,6 +19,7 @@ import pytest
 from tests.documents.valid import valid
 from tests.fakes.fake_load_server import FakeChat, serving
 from tests.load_testing.test_foreign import LLAMA
+from tests.show.drawing import text_of
 
 import gyakusan
 from gyakusan import api
@@ -27,7 +28,9 @@ from gyakusan.cli.bench import asked_again
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.load_testing import conditions
+from gyakusan.load_testing.result import BenchResult, Figure, StepResult
 from gyakusan.load_testing.store import Store
+from gyakusan.load_testing.workload import Shape, Step
 from gyakusan.models.embedded import embedded
 from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
@@ -124,7 +127,7 @@ def test_the_document(capsys: pytest.CaptureFixture[str]) -> None:
 def test_japanese(capsys: pytest.CaptureFixture[str]) -> None:
     with serving(FakeChat(gap=0.002)) as fake:
         assert main(["bench", fake.url, "--users", "1", *FEW, "--lang", "ja"]) == 0
-    assert "fakeは1人に対応します。" in capsys.readouterr().out
+    assert "fake: 1人で1人あたり" in capsys.readouterr().out
 
 
 def test_failures_have_their_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,6 +197,10 @@ def test_a_result_of_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["bench", "import", str(file)]) == 0
     told = capsys.readouterr().out
     assert "measured by llama-bench, 2026-11-29" in told
+    assert "llama.cpp b" in told
+    assert "first token after ?" not in told, "llama-bench does not time it"
+    heads = told[told.index("people") :].splitlines()[0]
+    assert "prompt tokens/s" in heads, "the only figure of its pp rows"
     assert main(["bench", "show", "1", "--json"]) == 0
     valid(json.loads(capsys.readouterr().out))
 
@@ -361,3 +368,14 @@ def test_no_answer_within_the_time_is_said(capsys: pytest.CaptureFixture[str]) -
     assert "Time to the first token" in heads
     assert isinstance(report.screen[0], Verdict)
     assert report.screen[0].tone == "doubt"
+
+
+@pytest.mark.parametrize(("last", "bends"), [(37.0, True), (0.0, False), (None, False)])
+def test_a_bend_is_said_only_where_the_speed_of_all_is_known(last: float | None, bends: bool) -> None:
+    """ "It bends at 2 people" stood under a table whose speed of all for 2 people was "?"."""
+    steps = tuple(
+        StepResult(Step(Shape(100, 8), users=n), 30.0, 5, all=None if speed is None else Figure(speed))
+        for n, speed in ((1, 30.0), (2, last))
+    )
+    told = text_of(*bench_screen.screen(BenchResult("http://127.0.0.1:1/v1", "tiny", "2026-11-01T00:00:00Z", steps)))
+    assert ("It bends at 2 people" in told) == bends

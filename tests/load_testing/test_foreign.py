@@ -103,7 +103,7 @@ def test_aiperf(tmp_path: Path) -> None:
 def test_llama_bench(tmp_path: Path, lines: bool) -> None:
     result = read_result(write(tmp_path, "\n".join(map(json.dumps, LLAMA)) if lines else LLAMA))
     prefill, decode = result.steps
-    assert (result.model, result.server) == ("a.gguf", "7e4c0a9 (10434)")
+    assert (result.model, result.server) == ("a.gguf", "llama.cpp b10434 (7e4c0a9)")
     assert prefill.prefill
     assert prefill.prefill.value == 612.0
     assert prefill.each is None

@@ -22,7 +22,7 @@ COLUMNS = (
 
 def html_page(result: BenchResult, language: Language) -> str:
     """Return the page of a bench."""
-    return page(bench_report(result, screen(result)), language, lambda words: tell(words, language))
+    return page(bench_report(result, screen(result, fresh=False)), language, lambda words: tell(words, language))
 
 
 def csv_table(result: BenchResult) -> str:

@@ -194,7 +194,8 @@ def _llama_bench(told: list[Values]) -> BenchResult:
     first = told[0]
     model = _text(first.get("model_filename")).replace("\\", "/").rpartition("/")[2] or _text(first.get("model_type"))
     steps = tuple(_llama_step(r) for r in told[:MOST_ROWS])
-    build = f"{_text(first.get('build_commit'))} ({first.get('build_number', '?')})"
+    number, commit = first.get("build_number"), _text(first.get("build_commit"))
+    build = f"llama.cpp b{number} ({commit})" if number and commit else f"llama.cpp {commit or '?'}"
     found = _result("llama-bench", model, first.get("test_time"), steps)
     return replace(found, server=printable(build))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gyakusan.load_testing.failures import failure_mend, failure_message
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult, compared_rows
 from gyakusan.load_testing.store import KeptBench
 from gyakusan.message import Listed, Message, duration, in_minutes, people, say
+from gyakusan.show.bench_figures import seconds_words, short_words, speed_words
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -121,7 +122,17 @@ def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
         )
     if any(c.quantity != "memory" for c in result.comparisons) and not result.outside:  # memory alone is no speed
         return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first}.", **facts)
-    return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)
+    return _measured_sentence(best, facts)
+
+
+def _measured_sentence(best: StepResult, facts: Mapping[str, object]) -> Message:
+    """Return what was measured of a load: a benchmark that did not time the first token, or the answers, says nothing of it."""
+    if _middle(best.ttft) is not None:
+        return say("{name} serves {who}: {each} tokens/s each, first token after {first}.", **facts)
+    if best.each is None and best.prefill is not None:
+        speed = speed_words(best.prefill.value)
+        return say("{name} with {who}: {speed} tokens/s of prompt; answers were not measured.", speed=speed, **facts)
+    return say("{name} serves {who}: {each} tokens/s each; the first token was not timed.", **facts)
 
 
 def _load_words(result: StepResult) -> Message:
@@ -156,10 +167,15 @@ def _main_step(result: BenchResult) -> StepResult | None:
     held = [s for s in good if result.held is not None and ramp.load(s.step) == result.held]
     if held:
         return held[0]
-    bent = ramp.bend(good)
+    bent = _bent(result)
     ordered = sorted(good, key=lambda s: ramp.load(s.step))
     before = [s for s in ordered if bent is None or ramp.load(s.step) < ramp.load(bent.step)]
     return (before or ordered)[-1]
+
+
+def _bent(result: BenchResult) -> StepResult | None:
+    """Return where more people bring too little more, by the speeds of all that the table shows: "?" is no bend."""
+    return ramp.bend([s for s in result.steps if s.requests and result.together(s) is not None])
 
 
 def _question(result: BenchResult) -> Iterator[Words]:
@@ -189,6 +205,7 @@ def _question(result: BenchResult) -> Iterator[Words]:
 
 def _table(result: BenchResult) -> Table:
     by_rate = any(not s.step.users for s in result.steps)
+    prompts_alone = any(s.each is None and s.prefill is not None for s in result.steps)  # the only figure of such a row
     deep = any(s.step.shape.depth for s in result.steps)
     mixed = len({(s.step.shape.prompt, s.step.shape.answer) for s in result.steps}) > 1
     good = any(s.good_share is not None for s in result.steps)
@@ -200,7 +217,7 @@ def _table(result: BenchResult) -> Table:
         Column(say("all"), "number"),
         Column(say("first token"), "number"),
     ]
-    columns += [Column(say("slowest 5 %"), "number"), Column(say("prompt tokens/s"), "number", wide=True)]
+    columns += [Column(say("slowest 5 %"), "number"), Column(say("prompt tokens/s"), "number", wide=not prompts_alone)]
     columns += [Column(say("within limits"), "number")] if good else []
     columns += [Column(say("answers"), "number", leaves=1), Column(say("errors"), "number")]
     rows = []
@@ -298,7 +315,7 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     scatter = max((s.scatter or 0 for s in result.steps), default=0)
     if scatter > SCATTERED and not result.comparisons:
         yield say("Runs scatter by {n} %: close other programs, or --seconds 60.", n=f"{100 * scatter:.0f}")
-    bent = ramp.bend([s for s in result.steps if s.requests])
+    bent = _bent(result)
     if bent is not None:
         slow = _slowest(bent.ttft)
         yield say(
@@ -379,20 +396,3 @@ def _plus_minus(found: Figure | None) -> str:
         return speed_words(found.value)
     half = (found.high - found.low) / 2
     return f"{speed_words(found.value)} ±{half:.0f}" if found.value >= 9.95 else f"{found.value:.1f} ±{half:.1f}"
-
-
-def speed_words(value: float) -> str:
-    """Return a speed as people read it."""
-    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def seconds_words(value: float) -> str:
-    """Return a time as people read it."""
-    if value >= 9.95:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.01 else "<0.01"
-
-
-def short_words(value: float) -> str:
-    """Return a figure with no more digits than are needed."""
-    return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"

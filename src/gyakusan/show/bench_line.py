@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.workload import Step
 from gyakusan.message import Message, people, say
-from gyakusan.show.bench import seconds_words, short_words, speed_words
+from gyakusan.show.bench_figures import seconds_words, short_words, speed_words
 
 
 def progress(run: StepRun, now: float, limit: float | None, of: Sequence[Step] = ()) -> Message:
