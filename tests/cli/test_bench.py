@@ -377,5 +377,6 @@ def test_a_bend_is_said_only_where_the_speed_of_all_is_known(last: float | None,
         StepResult(Step(Shape(100, 8), users=n), 30.0, 5, all=None if speed is None else Figure(speed))
         for n, speed in ((1, 30.0), (2, last))
     )
-    told = text_of(*bench_screen.screen(BenchResult("http://127.0.0.1:1/v1", "tiny", "2026-11-01T00:00:00Z", steps)))
+    found = BenchResult("http://127.0.0.1:1/v1", "tiny", "2026-11-01T00:00:00Z", steps, limit=5)
+    told = text_of(*bench_screen.screen(found))
     assert ("It bends at 2 people" in told) == bends
