@@ -28,6 +28,14 @@ def test_the_newest_stand_first_and_a_command_lists_all(capsys: pytest.CaptureFi
     assert "M5 Ultra" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "first"), [("rtx", "RTX 5050"), ("Mac", "Mac Studio")])
+def test_the_command_lists_what_was_named(name: str, first: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of "rtx" one computer matches beside dozens of cards, and computers were to be listed."""
+    command = told(name).rpartition("all: ")[2]
+    assert main(shlex.split(command)[1:]) == 0
+    assert first in capsys.readouterr().out
+
+
 def test_kinds_and_japanese_names_are_understood() -> None:
     assert "gyakusan catalog list machines" in told("ミニPC")
     assert "gyakusan catalog list devices" in told("グラボ")

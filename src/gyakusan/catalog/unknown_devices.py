@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LISTED = 12
 """Names that an error lists; more are listed by a command."""
+COMPUTERS_LISTED = 0.25
+"""Computers are listed where they are at least this share of what a name matches: chips of computers match it, too. [fraction]"""
 KINDS = {
     "machines": frozenset((
         "ミニpc", "ミニパソコン", "小型pc", "minipc", "pc", "パソコン", "ノートパソコン",
@@ -93,9 +95,10 @@ def ambiguous(text: str, matches: Sequence[DeviceMatch]) -> UnknownName:
 
 
 def _listing(matches: Sequence[DeviceMatch]) -> str:
-    """Return the command that lists devices, or the computers among them, whose names begin alike."""
+    """Return the command that lists the computers whose names begin alike, or the devices where few are computers."""
     computers = [m for m in matches if m.is_machine]
-    kind = "machines" if computers else "devices"
-    words = zip(*(m.entry.name.split() for m in computers or matches), strict=False)
+    most = len(computers) >= COMPUTERS_LISTED * len(matches)
+    kind, named = ("machines", computers) if most else ("devices", [m for m in matches if not m.is_machine])
+    words = zip(*(m.entry.name.split() for m in named), strict=False)
     begin = " ".join(same[0] for same in takewhile(lambda w: len(set(w)) == 1, words))
     return f'gyakusan catalog list {kind} --search "{begin}"' if begin else f"gyakusan catalog list {kind}"
