@@ -10,7 +10,20 @@ from msgspec import Struct
 
 from gyakusan.core.quality import BOTTOM, TOP
 from gyakusan.message import Listed, say
-from gyakusan.show.charts.drawing import WIDE, at, cut, extent, frame, path, plain, round_step, text, told, within
+from gyakusan.show.charts.drawing import (
+    WIDE,
+    at,
+    cut,
+    extent,
+    frame,
+    path,
+    plain,
+    round_step,
+    text,
+    told,
+    within,
+    wrapped,
+)
 from gyakusan.show.tree import Tell, Words
 
 NAMED = 480
@@ -138,7 +151,8 @@ def _plot(spots: Sequence[Spot], width: float) -> _Plot:
 def _axes(plot: _Plot, across: Words, up: Words, tell: Tell) -> Iterator[str]:
     """Yield grid lines with their figures, the names of the axes and what sizes mean."""
     yield text(0, 12, cut("↑ " + told(up, tell), plot.width))
-    yield text(0, 28, cut(told(say("larger circles answer faster; bars: error of the quality"), tell), plot.width))
+    caption = told(say("larger circles answer faster; bars: error of the quality"), tell)
+    yield from (text(0, 28 + LINE * i, line) for i, line in enumerate(wrapped(caption, plot.width)[:2]))
     steps = round_step(plot.top - plot.floor, 5)
     for i in range(round((plot.top - plot.floor) / steps) + 1):
         y = plot.y(plot.floor + i * steps)
@@ -215,7 +229,8 @@ def _labels(groups: Sequence[Sequence[Spot]], plot: _Plot, tell: Tell) -> Iterat
     for group in sorted(groups, key=lambda g: (len(g) == 1, g[0].number)):  # numbers first: they have no other place
         names = list(dict.fromkeys(told(p.name, tell) for p in group)) if plot.width >= NAMED else []
         numbers = ", ".join(str(p.number) for p in group) if len(group) > 1 else ""
-        words = cut(" ".join(filter(None, (numbers, ", ".join(names)))), plot.width / 4)
+        words, room = " ".join(filter(None, (numbers, ", ".join(names)))), plot.width / 4
+        words = words if extent(words) <= room else numbers  # a name is never cut: the table has it whole
         if not words or (numbers and not words.startswith(numbers)):
             continue
         places = ((b, p) for p in group for b in _places(words, p, plot))

@@ -45,9 +45,11 @@ def intervals(title: Words, rows: Sequence[Interval], tell: Tell, width: float) 
     """Return the chart, the largest figure first. title: what the figures are, with their unit; it is read aloud only."""
     ranked = sorted(rows, key=lambda r: (r.value is None, -(r.value or 0.0)))
     most = max((max(r.high, r.value or 0.0, *r.measured) for r in ranked if r.value is not None), default=0.0) or 1.0
-    draw = _beside if width >= BESIDE else _below
-    parts = draw(ranked, most, tell, width)
-    height = (ROW if width >= BESIDE else TALL_ROW) * max(len(ranked), 1)
+    beside = width >= BESIDE and all(
+        extent(told(r.name, tell)) <= SHARE * width for r in ranked
+    )  # no name is cut there
+    parts = (_beside if beside else _below)(ranked, most, tell, width)
+    height = (ROW if beside else TALL_ROW) * max(len(ranked), 1)
     return frame(told(_label(title, ranked), tell, 4_000), width, height, parts, kind="intervals")
 
 
