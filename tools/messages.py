@@ -31,7 +31,7 @@ WORDS = {
 """Literals whose values are shown as words."""
 
 TABLES = {"COMMANDS", "ABOUT"}
-SPOKEN = {"PROMPTS"}
+SPOKEN = {"PROMPTS", "NOTHING_HERE"}
 """Constants that are sentences but are said to a model, not to the user."""
 ANSWERED = {"ApiRoute", "Refusal", "Counter", "Gauge", "Histogram"}
 """Calls whose sentences go to programs, in English as all of OpenAI's API and of Prometheus."""
