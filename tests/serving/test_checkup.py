@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gyakusan import machines
 from gyakusan.engines import registry
 from gyakusan.serving import checkup
 from gyakusan.serving.checkup import can_serve
@@ -24,6 +25,18 @@ def test_the_server_in_the_wheel_counts(monkeypatch: pytest.MonkeyPatch) -> None
     pytest.importorskip("xllamacpp")
     monkeypatch.setenv("PATH", "")
     assert can_serve(checkup.checkup())
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_a_gpu_that_the_wheel_leaves_idle_is_named(monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    """A plan for a GPU was served by the wheel's build for the CPU, and nothing said why it was slow. A Mac's has Metal."""
+    pytest.importorskip("xllamacpp")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(checkup.sys, "platform", system)
+    monkeypatch.setattr(checkup, "this_computer_noted", lambda: (machines.parse("RTX 4090"), ()))
+    idle = [c for c in checkup.checkup() if c.about == "GPU"]
+    assert [c.state for c in idle] == (["note"] if system == "linux" else [])
+    assert all("llama-server" in tell(c.mend, "en") for c in idle if not isinstance(c.mend, str))
 
 
 def test_nothing_is_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gyakusan.catalog import kept_releases
+from gyakusan.core.machine import Machine
 from gyakusan.engines import registry
 from gyakusan.engines.installed import UNKNOWN, installed
 from gyakusan.errors import GyakusanError
@@ -28,6 +30,11 @@ OLD = 90
 """A catalogue that is older tells old prices. [days]"""
 LITTLE = 20 * GIB
 """Less free disk than this holds no usual model. [B]"""
+
+FOR_A_GPU = say(
+    "Put a llama-server that is built for the GPU on PATH: conda install -c conda-forge llama-cpp; "
+    "llama-server --list-devices then names the GPU."
+)
 
 
 class Check(Struct, frozen=True):
@@ -49,7 +56,8 @@ class Check(Struct, frozen=True):
 
 def checkup() -> tuple[Check, ...]:
     """Return everything that was looked at, in the order in which a server needs it."""
-    return (*_computer(), *_servers(), *_models(), *_running(), _catalogue())
+    machine, notes = this_computer_noted()
+    return (*_computer(machine, notes), *_servers(machine), *_models(), *_running(), _catalogue())
 
 
 def can_serve(checks: tuple[Check, ...]) -> bool:
@@ -57,8 +65,7 @@ def can_serve(checks: tuple[Check, ...]) -> bool:
     return any(c.serves and c.state == "here" for c in checks)
 
 
-def _computer() -> Iterator[Check]:
-    machine, notes = this_computer_noted()
+def _computer(machine: Machine, notes: Sequence[Message]) -> Iterator[Check]:
     for device in machine.devices:
         free = say(
             "{usable} of {memory} usable", usable=format_bytes(device.usable), memory=format_bytes(device.memory)
@@ -72,7 +79,7 @@ def _computer() -> Iterator[Check]:
     yield from (Check(say("devices"), "note", note) for note in notes)
 
 
-def _servers() -> Iterator[Check]:
+def _servers(machine: Machine) -> Iterator[Check]:
     for name in registry.NAMES:
         module = registry.engine(name).server()
         if module is None:
@@ -85,6 +92,10 @@ def _servers() -> Iterator[Check]:
         path = program if os.path.isabs(program) else shutil.which(program)
         if path is not None or module.GIVEN != "name":  # one that keeps its own models is not looked for by its engine
             yield Check(name, "here", _told(name, path), serves=True)
+            if path is None and machine.gpus and sys.platform != "darwin":  # xllamacpp of PyPI, see docs/en/install.md
+                yield Check(
+                    "GPU", "note", say("not used by {engine}, whose build is for the CPU", engine=name), FOR_A_GPU
+                )
         else:
             mend = say("Install it, or put {program} on PATH.", program=program)
             yield Check(name, "missing", say("{program} is not on PATH.", program=program), mend, serves=True)
