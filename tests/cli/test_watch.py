@@ -68,7 +68,8 @@ def test_what_grows_with_use_is_not_beyond_the_plan(opened: Open, capsys: pytest
     running.front.app.metrics.watch_memory(lambda: 3.0 * 2**30)
     assert main(["watch", running.url, "--once", "--every", "0.1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "prompt cache 0.00, grows up to 8.00" in out
+    assert "GiB planned GiB at most" in out
+    assert "prompt cache 0.00 8.00" in out
     assert "Planned: 1.00 GiB at the start, up to 9.00 with use; the server holds 3.00 GiB of RAM now." in out
     assert main(["watch", running.url, "--once", "--every", "0.1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -43,3 +43,13 @@ def test_the_planned_memory_says_how_far_it_may_grow() -> None:
     assert "0.50 GiB planned on RAM, up to 8.60 as its cache of prompts fills, 3.20 GiB of RAM held now" in drawn
     fixed = structs.replace(grows, most_bytes=0.5 * GIB)
     assert "with use" not in text_of(*status(fixed, live, NOW), language="en", width=100)
+
+
+def test_what_nobody_has_counted_yet_is_no_zero() -> None:
+    """Two answers that were not streamed had 0.0 tokens/s, until they ended."""
+    drawn = text_of(*status(ENTRY, Live(answering=2, requests=2, unstreamed=2), NOW), language="en", width=100)
+    assert "? tokens/s, prompts and answers together" in drawn
+    assert "at the end of answers that are not streamed: 2" in drawn
+    idle = text_of(*status(ENTRY, Live(requests=2), NOW), language="en", width=100)
+    assert "0.0 tokens/s" in idle
+    assert "not streamed" not in idle

@@ -21,7 +21,8 @@ class LiveJson(Struct, frozen=True, kw_only=True):
     waiting: requests that wait for a slot
     requests: that were passed on since the start
     refusals: that were not
-    tokens: of prompts and answers since the start, as the server counted
+    tokens: of prompts and answers since the start, of a stream while it comes, of others at their end
+    unstreamed: requests that are answered now and come as a whole: their tokens count at their end
     tokens_per_second: of these, in the last seconds [tokens/s]
     restarts: starts in the place of a server that ended or stalled
     starting: true while a server is started in the place of one that ended or stalled
@@ -37,6 +38,7 @@ class LiveJson(Struct, frozen=True, kw_only=True):
     restarts: int
     starting: bool
     resident_bytes: int | None
+    unstreamed: int = 0
 
 
 class RunningServerJson(Struct, frozen=True, kw_only=True):

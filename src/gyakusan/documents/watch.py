@@ -34,6 +34,7 @@ class WatchJson(Struct, frozen=True, kw_only=True):
     name: of the server, "" for an address
     url: its OpenAI base
     running: requests that are being answered
+    unstreamed: of these, whose answer comes as a whole: its tokens count at its end
     waiting: requests that wait for a slot
     requests: that were passed on since the start
     refusals: that were refused since the start
@@ -52,6 +53,7 @@ class WatchJson(Struct, frozen=True, kw_only=True):
     name: str
     url: str
     running: int
+    unstreamed: int
     waiting: int
     requests: int
     refusals: int
@@ -75,6 +77,7 @@ def watch(name: str, url: str, now: Observed, rates: Rates | None) -> WatchJson:
         name=name,
         url=url,
         running=int(now.running),
+        unstreamed=int(now.unstreamed),
         waiting=int(now.waiting),
         requests=int(now.requests),
         refusals=int(now.refusals),

@@ -34,7 +34,8 @@ class Live(Struct, frozen=True, kw_only=True):
     waiting: requests that wait for a slot
     requests: that were passed on since the start
     refusals: that were not
-    tokens: of prompts and answers since the start, as the server counted
+    tokens: of prompts and answers since the start, of a stream while it comes, of others at their end
+    unstreamed: requests that are answered now and come as a whole: their tokens count at their end
     tokens_per_second: of these, in the last seconds [tokens/s]
     restarts: starts in the place of a server that ended or stalled
     starting: True while one is started in the place of another
@@ -51,6 +52,7 @@ class Live(Struct, frozen=True, kw_only=True):
     restarts: int = 0
     starting: bool = False
     resident: int | None = None
+    unstreamed: int = 0
 
 
 class Rate:

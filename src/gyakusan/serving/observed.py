@@ -33,6 +33,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     prompt_tokens: tokens of prompts
     answer_tokens: tokens of answers
     running: requests that are being answered now
+    unstreamed: of these, whose tokens count at their end
     waiting: requests that wait for a slot now
     ttft_counts: answers whose first piece came within so many seconds
     planned: memory by device and line, as it was planned [B]
@@ -47,6 +48,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     prompt_tokens: float = 0.0
     answer_tokens: float = 0.0
     running: float = 0.0
+    unstreamed: float = 0.0
     waiting: float = 0.0
     ttft_counts: tuple[tuple[float, float], ...] = ()
     planned: Mapping[tuple[str, str], float] = {}
@@ -133,6 +135,7 @@ def observed(text: str, at: float, url: str) -> Observed:
         prompt_tokens=total("gyakusan_tokens_total", kind="prompt"),
         answer_tokens=total("gyakusan_tokens_total", kind="answer"),
         running=total("gyakusan_requests_running"),
+        unstreamed=total("gyakusan_requests_unstreamed"),
         waiting=total("gyakusan_requests_waiting"),
         ttft_counts=_buckets(found.get("gyakusan_first_token_seconds_bucket", ())),
         planned=by_line("gyakusan_planned_bytes"),

@@ -271,15 +271,15 @@ class Service:
         """Return what it does now."""
         if (front := self._front) is None:
             return Live(written=time.time())
-        traffic, slots = front.traffic, front.app.slots
         return Live(
             written=time.time(),
-            answering=slots.held,
-            waiting=slots.queued,
-            requests=traffic.requests,
-            refusals=traffic.refusals,
-            tokens=traffic.tokens,
-            tokens_per_second=self._rate.of(traffic.tokens),
+            answering=front.app.slots.held,
+            waiting=front.app.slots.queued,
+            requests=front.traffic.requests,
+            refusals=front.traffic.refusals,
+            tokens=front.traffic.tokens,
+            tokens_per_second=self._rate.of(front.traffic.tokens),
+            unstreamed=front.traffic.unstreamed,
             restarts=max(0, self._starts - 1),
             starting=front.app.upstream.target is None,
             resident=self.resident,

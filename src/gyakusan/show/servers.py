@@ -14,7 +14,7 @@ from gyakusan.serving.registration import rows_of
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.show.served import comparison
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Tree, Verdict, Words, whole
-from gyakusan.show.wording import gib, home
+from gyakusan.show.wording import counted_later, gib, home
 
 LONGEST = 10 * 365 * 86_400.0
 """No server runs for ten years: an entry that says so does not know. [s]"""
@@ -120,8 +120,12 @@ def _doing(live: Live | None) -> list[Fact]:
     now = say("{answering} answered, {waiting} waiting", answering=live.answering, waiting=live.waiting)
     refusals = f"{live.refusals:,}"
     done = say("{requests}, {refusals} refused, {tokens}", refusals=refusals, **_done(live))
-    speed = say("{speed} tokens/s, prompts and answers together", speed=f"{live.tokens_per_second:,.1f}")
-    return [Fact(say("now"), (now,)), Fact(say("speed"), (speed,)), Fact(say("so far"), (done,))]
+    rate = "?" if live.unstreamed and not live.tokens_per_second else f"{live.tokens_per_second:,.1f}"
+    speed = say("{speed} tokens/s, prompts and answers together", speed=rate)
+    facts = [Fact(say("now"), (now,)), Fact(say("speed"), (speed,)), Fact(say("so far"), (done,))]
+    if live.unstreamed:
+        facts.append(Fact(say("counted later"), (counted_later(live.unstreamed),)))
+    return facts
 
 
 def _done(live: Live) -> dict[str, Message]:

@@ -12,14 +12,14 @@ from gyakusan.show.charts.drawing import WIDE
 from gyakusan.show.charts.timeline import Series, Tick, timeline
 from gyakusan.show.ledger import PART_TEXTS
 from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Tell, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import gib, short
+from gyakusan.show.wording import counted_later, gib, short
 from gyakusan.units import MIB
 
 if TYPE_CHECKING:
     from gyakusan.machines.detect.system import GpuMemory
     from gyakusan.serving.observed import Observed, Rates
 
-HEAD_TEXTS = ("device", "memory", "GiB planned")
+HEAD_TEXTS = ("device", "memory", "GiB planned", "GiB at most")
 MEMORY_TEXTS = {
     (False, False): "Planned: {planned} GiB.",
     (False, True): "Planned: {planned} GiB; the server holds {held} GiB of RAM now.",
@@ -58,9 +58,10 @@ def _does(name: str, now: Observed) -> Message:
 def _facts(now: Observed, rates: Rates | None) -> list[Fact]:
     found = []
     if rates is not None:
+        answers, prompts = rates.answer_tokens, rates.prompt_tokens
         speeds: list[Words] = [
-            say("{n} tokens/s of answers", n=short(rates.answer_tokens)),
-            say("{n} tokens/s of prompts", n=short(rates.prompt_tokens)),
+            say("{n} tokens/s of answers", n=short(answers) if answers or not now.unstreamed else "?"),
+            say("{n} tokens/s of prompts", n=short(prompts) if prompts or not now.running else "?"),
         ]
         if rates.ttft is not None:
             speeds.append(_first(rates.ttft))
@@ -72,6 +73,8 @@ def _facts(now: Observed, rates: Rates | None) -> list[Fact]:
     if now.refusals:
         since.append(say("refused: {n}", n=f"{now.refusals:,.0f}"))
     found.append(Fact(say("since the start"), tuple(since)))
+    if now.unstreamed:
+        found.append(Fact(say("counted later"), (counted_later(int(now.unstreamed)),)))
     if now.cache is not None:
         found.append(Fact(say("KV cache"), (say("{share} in use", share=f"{now.cache:.0%}"),)))
     return found
@@ -86,12 +89,7 @@ def _first(ttft: float) -> Message:
 def _memory(now: Observed) -> Tree:
     if not now.planned:
         return ()
-    heads = [Message(h) for h in HEAD_TEXTS]
-    rows = tuple(
-        (device, Message(PART_TEXTS.get(line, line)), _planned(size, now.growing.get((device, line))))  # type: ignore[call-overload]
-        for (device, line), size in now.planned.items()
-    )
-    table = Table((Column(heads[0]), Column(heads[1]), Column(heads[2], "number")), rows, indent=1)
+    table = _planned_lines(now)
     sizes = {"planned": gib(sum(now.planned.values()))}
     more = sum(most - now.planned.get(place, 0.0) for place, most in now.growing.items())
     if more > 0:
@@ -125,6 +123,13 @@ def most_of(now: Observed) -> float:
     return sum({**now.planned, **now.growing}.values())
 
 
-def _planned(size: float, most: float | None) -> Words:
-    """Return a line of the memory [B]. most: up to which it grows with use, None if it does not [B]."""
-    return gib(size) if most is None or most <= size else say("{n}, grows up to {most}", n=gib(size), most=gib(most))
+def _planned_lines(now: Observed) -> Table:
+    """Return the lines of the memory, with the limits of those that grow with use where there are any."""
+    limits = {place: most for place, most in now.growing.items() if most > now.planned.get(place, 0.0)}
+    heads = HEAD_TEXTS if limits else HEAD_TEXTS[:3]
+    rows = []
+    for place, size in now.planned.items():
+        most = (gib(limits[place]) if place in limits else "",) if limits else ()
+        rows.append((place[0], Message(PART_TEXTS.get(place[1], place[1])), gib(size), *most))  # type: ignore[call-overload]
+    columns = tuple(Column(Message(h), "number" if n > 1 else "name") for n, h in enumerate(heads))
+    return Table(columns, tuple(rows), indent=1)

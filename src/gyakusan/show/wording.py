@@ -59,6 +59,11 @@ def quality(score: Score) -> str:
     return f"{mark}{score.value:.0f} ±{score.error:.0f}"
 
 
+def counted_later(unstreamed: int) -> Message:
+    """Return that tokens of so many answers count at their end."""
+    return say("at the end of answers that are not streamed: {n}", n=str(unstreamed))
+
+
 def brief(machine: str, *, series: bool = True) -> str:
     """Return a name without its maker, as people say it. series: with what every such card is called."""
     for word in MAKERS if series else (*MAKERS, *SERIES):

@@ -53,6 +53,7 @@ BYTES_OF_A_TOKEN = 4
 """Of a prompt in a stream whose server does not count it: some do so on request only. Assumed. [B]"""
 NOT_TOKENS = 4
 """Events of a stream that hold no token, at most: the role, the reason of the end, the usage, the end."""
+_STREAMED = re.compile(rb'"stream"\s*:\s*[t1-9]')
 _TAIL = 4096
 """The end of an answer, where its tokens are counted. [B]"""
 _COUNTS = re.compile(
@@ -67,7 +68,8 @@ class Traffic:
 
     requests: that were passed on, lists of models not among them
     refusals: that were not
-    tokens: of prompts and answers, as the server counted
+    tokens: of prompts and answers, of a stream while it comes, of others at their end
+    unstreamed: that are answered now and come as a whole
     seen: when the server last sent something, by the monotonic clock [s]
     model: that was asked last, where there are several
     """
@@ -75,6 +77,7 @@ class Traffic:
     requests: int = 0
     refusals: int = 0
     tokens: int = 0
+    unstreamed: int = 0
     seen: float = 0.0
     model: str = ""
 
@@ -188,7 +191,7 @@ class App:
                         raise TimeoutError
                 plain = response.headers.get("content-type", "").startswith("text/plain")
                 told = found if response.status_code == 200 and plain else b""
-        self.metrics.set_load(self.slots.held, self.slots.queued)
+        self.metrics.set_load(self.slots.held, self.slots.queued, self.traffic.unstreamed)
         own = await asyncio.to_thread(self.metrics.text)  # the memory of a process takes a while to add up
         headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
         await answer.whole(200, headers, own + told)
@@ -219,7 +222,9 @@ class App:
                 await stack.enter_async_context(self.slots.of(model).one(client))
                 self.metrics.wait.observe(time.monotonic() - begun)
                 _refuse_for(self._tokens.wait(client[0], self.keys.limits(client[0])[1]))  # used while it waited
+            whole = head.takes_slot and _STREAMED.search(body) is None
             self.traffic.requests += 1
+            self.traffic.unstreamed += whole
             self.traffic.model = model
             self.changed()
             self.metrics.requests.labels(client[0]).inc()
@@ -228,6 +233,8 @@ class App:
                 await self._copy(response, head, client, answer, _Asked(begun, len(body) // BYTES_OF_A_TOKEN))
             except httpx2.TransportError:
                 raise away() from None
+            finally:
+                self.traffic.unstreamed -= whole
 
     async def _copy(
         self, response: httpx2.Response, head: Head, client: Client, answer: _Answer, asked: _Asked
@@ -246,15 +253,16 @@ class App:
                 if not self.keys.valid(client[0]):
                     raise Refusal(401, "no_key", "This key is not valid any more.")
                 events += piece.count(b"data:")
-                if events - NOT_TOKENS > counted:  # a long answer counts while it comes
-                    answer_tokens.inc(events - NOT_TOKENS - counted)
-                    counted = events - NOT_TOKENS
+                if (more := events - NOT_TOKENS - counted) > 0:  # a long answer counts while it comes
+                    answer_tokens.inc(more)
+                    self.traffic.tokens += more
+                    counted += more
                 tail = (tail + piece)[-_TAIL:]
                 await answer.send(piece)
         finally:
             prompt, generated = tokens_in(tail) or (asked.prompt if streams else 0, events)
             tokens = prompt + generated
-            self.traffic.tokens += tokens
+            self.traffic.tokens += prompt + max(0, generated - counted)
             self.metrics.tokens.labels(client[0], "prompt").inc(prompt)
             answer_tokens.inc(max(0, generated - counted))
             self._tokens.take(client[0], tokens, self.keys.limits(client[0])[1])

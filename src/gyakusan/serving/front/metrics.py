@@ -45,11 +45,15 @@ class Metrics:
         )
         self._held = Gauge("gyakusan_server_resident_bytes", "Memory of the server's processes.", registry=registry)
         self._running = Gauge("gyakusan_requests_running", "Requests that are being answered.", registry=registry)
+        self._unstreamed = Gauge(
+            "gyakusan_requests_unstreamed", "Of these, whose tokens count at their end.", registry=registry
+        )
         self._waiting = Gauge("gyakusan_requests_waiting", "Requests that wait for a slot.", registry=registry)
 
-    def set_load(self, running: int, waiting: int) -> None:
-        """Set how many requests are answered, and how many wait for a slot."""
+    def set_load(self, running: int, waiting: int, unstreamed: int = 0) -> None:
+        """Set how many requests are answered, how many wait for a slot, and how many of the first come as a whole."""
         self._running.set(running)
+        self._unstreamed.set(unstreamed)
         self._waiting.set(waiting)
 
     def plan(
