@@ -14,7 +14,7 @@ from tests.fakes.fake_download_hub import COMMIT, FakeHub, fake_hub, sha256
 
 from gyakusan import errors
 from gyakusan.fetching import places, transfer, wanted
-from gyakusan.fetching.get import Ask, Getter, Got, Progress, gigabytes
+from gyakusan.fetching.get import Ask, Getter, Got, Progress, gigabytes, held
 from gyakusan.fetching.transfer import Patience
 from gyakusan.models.sources import route
 
@@ -393,3 +393,8 @@ def test_a_pulled_file_is_found_by_its_name(home: Path) -> None:
     assert (got.state, got.program) == ("here", "Ollama")
     assert got.path is not None
     assert got.path.read_bytes() == BIG
+
+
+def test_what_is_here_has_the_nearest_size() -> None:
+    """The small model of the README, 98 MB, was listed with 99 MB, and checked with 93.81 MiB."""
+    assert (held(98_362_432), held(12_249_000_000), held(999_600_000)) == ("98 MB", "12.2 GB", "1.0 GB")

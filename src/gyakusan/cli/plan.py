@@ -93,7 +93,9 @@ class Limits:
     enterprise: Annotated[bool | None, Parameter(help=_("Consider data-centre cards, which need a server."))] = None
     speed: Annotated[str | None, Parameter(help=_("Least output tokens/s for each user."))] = None
     first: Annotated[str | None, Parameter(help=_("Most seconds to the first token."))] = None
-    quality: Annotated[str | None, Parameter(help=_("Least quality in points (Llama 3.1 8B has 35)."))] = None
+    quality: Annotated[
+        str | None, Parameter(help=_("Least quality in points (Llama 3.1 8B = 35, gpt-oss-120b = 70)."))
+    ] = None
 
 
 @Parameter(name="*")

@@ -297,6 +297,11 @@ def gigabytes(size: int, *, up: bool = False) -> str:
     return f"{tenths / 10:.1f} GB" if tenths < 1000 else f"{tenths // 10} GB"
 
 
+def held(size: int) -> str:
+    """Return a size of files that are here, as download pages say it, to the nearest: "98 MB", "12.2 GB"."""
+    return gigabytes(round(size, -8 if size >= 10**9 else -6))
+
+
 def _chosen(wanted: Wanted, listing: hub.Listing) -> tuple[Loaded, Wanted]:
     """Return the files that a server loads of a listing. Raises BadReference, SourceError."""
     names = list(listing.files)

@@ -18,6 +18,7 @@ from gyakusan.engines import registry
 from gyakusan.engines.installed import UNKNOWN, installed
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import hub_caches
+from gyakusan.fetching.get import held
 from gyakusan.fetching.stock import stock
 from gyakusan.machines import this_computer_noted
 from gyakusan.message import Message, say
@@ -113,7 +114,7 @@ def _told(name: str, path: str | None) -> Message | str:
 
 def _models() -> Iterator[Check]:
     found = stock()
-    count, size = len(found.models), format_bytes(found.bytes)
+    count, size = len(found.models), held(found.bytes)
     told = say("{n} here, {size}", n=count, size=size)
     yield Check(say("models"), "here" if count else "note", told, "" if count else "gyakusan get gpt-oss-20b")
     folder = hub_caches()[0][1]

@@ -90,7 +90,7 @@ def quality(value: Assessment) -> Message | None:
     if value.quality is None or value.overall is None:
         return None
     return say(
-        "{score} of 100, coding {coding}, Japanese {japanese} ({basis})",
+        "{score}, coding {coding}, Japanese {japanese} ({basis})",
         score=wording.quality(value.overall),
         coding=wording.quality(value.quality.coding),
         japanese=wording.quality(value.quality.japanese),

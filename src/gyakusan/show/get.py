@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gyakusan.fetching.agreement import NEAR
-from gyakusan.fetching.get import Ask, Got, gigabytes
+from gyakusan.fetching.get import Ask, Got, gigabytes, held
 from gyakusan.fetching.stock import Stock
 from gyakusan.message import Message, duration, people, say
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Text, Tree, Verdict, whole
@@ -86,7 +86,7 @@ def stock(found: Stock) -> Tree:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (m.name, f"{m.bytes / 1e9:.1f}" if m.bytes >= 1e8 else "<0.1", m.program, home(m.path)) for m in found.models
     )
-    size = whole(gigabytes(found.bytes, up=True))
+    size = whole(held(found.bytes))
     count = len(found.models)
     sentence = say("1 model is on this computer: {size}.", size=size)
     if count > 1:

@@ -53,6 +53,10 @@ def first_token(pace: SpeedEstimate | None) -> Words:
     return duration(pace.ttft.value)
 
 
+SCALE = say("Llama 3.1 8B = 35, gpt-oss-120b = 70")
+"""The two fixed points of the scale of quality; it is said so wherever it is said."""
+
+
 def quality(score: Score) -> str:
     """Return a score with one standard error, as a table shows it: "79 ±4"; at the ends of the scale "≥100 ±4", "≤0 ±5"."""
     mark = "≥" if score.value >= TOP else "≤" if score.value <= BOTTOM else ""

@@ -22,7 +22,6 @@ from gyakusan.errors import GyakusanError
 from gyakusan.exports.export import export
 from gyakusan.message import Message, duration, in_minutes, people, say
 from gyakusan.models.given import PREFIX
-from gyakusan.planning.candidates.model_table import best_score
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
 from gyakusan.planning.predict.ways import Way, formats_of
@@ -32,7 +31,7 @@ from gyakusan.show import ledger as ledgers
 from gyakusan.show.charts.drawing import NARROW
 from gyakusan.show.charts.memory_bar import memory_bar
 from gyakusan.show.tree import Tell, Words
-from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
+from gyakusan.show.wording import SCALE, format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.web import answers
 from gyakusan.web.choices import CACHES, TASK_TEXTS, device_names, engine_name, engine_names, model_names
 from gyakusan.web.problems import Refused, refused
@@ -281,8 +280,7 @@ def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, Wo
         yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)
     metric = ranking_metric(query.task or "chat", query.language)
     score = found.assessment.score(metric)
-    best = f"{best_score(metric):.0f}"
-    remark = say("Llama 3.1 8B has 35, the best model {n}", n=best) if score else say("No published score is known")
+    remark = SCALE if score else say("No published score is known")
     yield Message(QUALITY_TEXTS[metric]), quality(score) if score else "?", None, remark
 
 

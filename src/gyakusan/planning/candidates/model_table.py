@@ -235,13 +235,6 @@ def load(path: Path = FILE) -> ModelTable:
     return _load(path, own_entries())
 
 
-def best_score(metric: str) -> float:
-    """Return the highest quality of the models that are proposed, of those that were tested [points]."""
-    place = 2 * SCORES.index(metric)
-    tested = (m for model in load().models if model.unlisted is None for m in model.modes if m.basis != "assumed")
-    return float(max(m.scores[place] for m in tested))
-
-
 def forget() -> None:
     """Read the file anew at the next `load`."""
     _load.cache_clear()
