@@ -37,7 +37,7 @@ HARDWARE = (
 )
 """The rows of the guide's table, each as devices of the catalogue: the smallest, the largest, and what stands between."""
 _CACHE = ("memory", "the-kv-cache-of-gpt-oss-20b", "gpt-oss-20b-のkvキャッシュ")
-_TWO = ("conclusions", "14b-to-27b-with-two-people", "14b27b-を2人で")
+_TWO = ("conclusions", "14b-to-27b-with-two-people", "14b-27b-を2人で")
 _SHARED = ("conclusions", "70b-in-unified-memory", "共有メモリで-70b")
 PLACES = {
     "files": ("memory", "weights", "重み"), "parts": ("memory", "the-four-parts", "4つの内訳"), "cache": _CACHE,

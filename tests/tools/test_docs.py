@@ -63,7 +63,8 @@ def test_output_is_plain_and_as_wide_as_a_page() -> None:
 
 
 def test_output_of_a_mistake_is_the_error_line() -> None:
-    assert docs.run(["inspect", "gpt-oss-20b", "--memory", "24"], "en").startswith("gyakusan: '24' has no unit.")
+    said = docs.run(["inspect", "gpt-oss-20b", "--memory", "24"], "en")
+    assert said.startswith("gyakusan: --memory: '24' has no unit.")
 
 
 def test_help_is_in_the_language_of_the_page() -> None:

@@ -252,7 +252,7 @@ def test_plans_follow_the_sliders(opened: Any) -> None:
     assert tab.text("#result .verdict") != before
     tab.page.fill("#f-context", "nonsense")
     tab.page.keyboard.press("Tab")
-    tab.page.wait_for_selector("#result.error")
+    tab.page.wait_for_selector("#result .error")
     assert "nonsense" in tab.text("#result")
     tab.page.fill("#f-context", "8k")
     tab.page.keyboard.press("Tab")
