@@ -47,6 +47,26 @@ def test_what_is_fast_enough_needs_no_word(answer: Recommendation) -> None:
 
 
 @pytest.mark.parametrize(
+    ("users", "factor", "words"),
+    [
+        (1, 1.0, "33 tokens/s for 1 person, "),
+        (1, 1.9, "33 tokens/s (17 of answer) for 1 person, "),
+        (5, 1.0, "33 tokens/s for each of 5 people, "),
+        (5, 1.9, "33 tokens/s (17 of answer) for each of 5 people, "),
+    ],
+)
+def test_the_headline_says_what_a_reader_gets_where_the_model_thinks_first(
+    users: int, factor: float, words: str
+) -> None:
+    asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": "gemma3-12b", "users": users}
+    answer = recommend(parse_request(asked), columns=small(("gemma3-12b",)))
+    plan = answer.plans[0]
+    thinks = structs.replace(plan, thinking=structs.replace(plan.thinking, factor=factor))
+    (sentence,) = verdict(structs.replace(answer, plans=(with_pace(thinks, 33.0 / factor, 1.0),))).sentences
+    assert words in str(sentence)
+
+
+@pytest.mark.parametrize(
     ("pace", "words"),
     [
         ((0.57, 1.0), ["plan 1 has 0.6 tokens/s of answer, and 2.5 are the least (default)."]),

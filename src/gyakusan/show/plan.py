@@ -223,13 +223,7 @@ def _pace(plan: Plan) -> tuple[float, float]:
 
 def _gains(plan: Plan) -> Iterator[Message]:
     """Yield speed and what is to spare."""
-    users = int(plan.ledger.load.users)
-    if plan.pace is None:
-        yield say("speed not known")
-    elif users == 1:
-        yield say("{n} tokens/s for 1 person", n=short(plan.pace.decode_each.value))
-    else:
-        yield say("{n} tokens/s for each of {people}", n=short(plan.pace.decode_each.value), people=people(users))
+    yield _speed(plan)
     spare = shown_figures(plan).spare
     if spare is None:
         yield say("memory of the machine not known")
@@ -237,6 +231,24 @@ def _gains(plan: Plan) -> Iterator[Message]:
         yield say("it may not fit")
     else:
         yield say("at least {n} GiB to spare", n=f"{spare:.1f}") if spare else say("less than 0.1 GiB to spare")
+
+
+def _speed(plan: Plan) -> Message:
+    """Return the speed of all tokens for each person, with what of it a reader gets where the model thinks first."""
+    if plan.pace is None:
+        return say("speed not known")
+    users, answers = int(plan.ledger.load.users), shown_figures(plan).answer
+    facts = {"n": short(plan.pace.decode_each.value), "people": people(users)}
+    left = None if answers is None else short(answers)
+    if left is None or left == facts["n"]:
+        return (
+            say("{n} tokens/s for 1 person", **facts)
+            if users == 1
+            else say("{n} tokens/s for each of {people}", **facts)
+        )
+    if users == 1:
+        return say("{n} tokens/s ({left} of answer) for 1 person", left=left, **facts)
+    return say("{n} tokens/s ({left} of answer) for each of {people}", left=left, **facts)
 
 
 def _table(answer: Recommendation, items: int) -> Table:
