@@ -181,3 +181,20 @@ def test_what_may_be_short_is_named_and_rounded_as_the_table_rounds(
 @pytest.mark.parametrize(("value", "said"), [(10.0, "10"), (0.25, "0.25"), (100000.0, "100,000"), (2.5, "2.5")])
 def test_a_typed_figure_keeps_its_digits(value: float, said: str) -> None:
     assert typed(value) == said
+
+
+def test_a_card_alone_beside_computers_says_what_it_costs_with_one() -> None:
+    """It was called cheaper than whole PCs, by somebody who may own none."""
+    found = recommend(parse_request({"budget": "300000JPY", "users": 2, "families": ("gemma3", "qwen3")}))
+    computer = structs.replace(found.plans[0].offer, own_computer=False, around=None)
+    first = structs.replace(found.plans[0], offer=computer)
+    for around, said in ((301_000.0, "card alone (301,000 yen with a PC)"), (None, "card alone")):
+        card = structs.replace(first, offer=structs.replace(computer, own_computer=True, around=around))
+        mixed = structs.replace(found, plans=(first, card))
+        one, other = (tuple(map(str, note.items)) for note in notes(mixed, 0))  # in the least room, too
+        assert said in other
+        assert not [i for i in one if "card alone" in i]
+        cards = structs.replace(found, plans=(card, card))  # then the headline says it
+        assert not [i for note in notes(cards) for i in note.items if "card alone" in str(i)]
+        owner = structs.replace(mixed, request=structs.replace(found.request, base_computer_price=0.0))
+        assert not [i for note in notes(owner) for i in note.items if "card alone" in str(i)]

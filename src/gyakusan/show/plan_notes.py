@@ -17,7 +17,7 @@ from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
-from gyakusan.show.plan_words import against_best, labels, price_words
+from gyakusan.show.plan_words import against_best, amounts, labels, price_words
 from gyakusan.show.purchase import LEAST_RATE, converted_words
 from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import may_not_fit, short, typed
@@ -75,10 +75,10 @@ def _weightiest(answer: Recommendation, plan: Plan, why: Sequence[Words], most: 
     """Return what is said of one plan: what it must say however little room there is, then other things up to `most`.
 
     A row below the wanted speed always says so; one with a smaller cache too, for without it `inspect` says that
-    it does not fit. why: said first of the others
+    it does not fit; a card alone beside computers is cheaper only for who has a PC. why: said first of the others
     """
     cache = tuple(_files(plan, owned=answer.request.owned)) if plan.small_cache else ()
-    must = (*cache, *_missed_speed(answer.request, plan))
+    must = (*cache, *_missed_speed(answer.request, plan), *_card_alone(answer, plan))
     return (*must, *(*why, *_items(answer, plan))[: max(0, most - len(must))])
 
 
@@ -123,6 +123,20 @@ def _missed_speed(request: PlanRequest, plan: Plan) -> Iterator[Words]:
     answer, wanted = shown_figures(plan).answer, request.workload.target_tps
     if answer is not None and answer < wanted:
         yield say("{n} of {wanted} wanted", n=short(answer), wanted=typed(wanted))
+
+
+def _card_alone(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    """Yield that a row's price pays a card alone where plan 1 is a computer; where plan 1 is a card, the headline says it."""
+    if (
+        not plan.offer.own_computer
+        or answer.plans[0].offer.own_computer
+        or answer.request.base_computer_price is not None
+    ):
+        return
+    if plan.offer.around is None:
+        yield say("card alone")
+    else:
+        yield say("card alone ({whole} with a PC)", whole=amounts(answer).words(plan.offer.around))
 
 
 def _files(plan: Plan, *, owned: bool) -> Iterator[Words]:
