@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from gyakusan.catalog import accuracy
 from gyakusan.catalog.accuracy import Figures, Group, Section
 from gyakusan.show.accuracy import (
+    ALLOCATOR,
     FRESH_TEXTS,
     LABEL_TEXTS,
     PART_TEXTS,
     SECTION_TEXTS,
     SPEED_NOTES,
     SPEED_TEXTS,
+    allocator,
     fresh_rows,
     percent,
     row_name,
@@ -21,8 +23,6 @@ from gyakusan.show.accuracy import (
 from gyakusan.show.tree import Words
 from gyakusan.text import Language, tell
 
-ALLOCATOR = ("one_device", "architectures")
-"""Sections that the sentence at the top of a page sums up."""
 Translate = Callable[[str, str], str]
 Table = Callable[[Sequence[str], Iterator[Sequence[str]]], str]
 
@@ -40,7 +40,7 @@ def parts(rest: str, language: Language, translated: Translate, table: Table) ->
         return _methods(language, translated, table)
     sections = {s.id: s for s in accuracy.memory()}
     if rest == "line":
-        return _line([sections[name] for name in ALLOCATOR], language, translated)
+        return tell(allocator([sections[name] for name in ALLOCATOR]), language)
     chosen = rest.split() or list(sections)
     return "\n\n".join(p for name in chosen for p in _section(sections[name], language, translated, table))
 
@@ -126,23 +126,3 @@ def _methods(language: Language, translated: Translate, table: Table) -> str:
         rows.append((architecture, *(translated(cell, language) for cell in cells)))
     heads = ("architecture", "one device", "several devices", "llama-bench on a CPU")
     return table([translated(head, language) for head in heads], iter(rows))
-
-
-def _line(sections: Sequence[Section], language: Language, translated: Translate) -> str:
-    every = [s.groups[0].parts for s in sections]
-    worst = max((g.parts["total"].worst, g.name) for s in sections for g in s.by("architecture"))
-    rows = sum(s.rows for s in sections)
-    kept = sum(min(p["weights"].exact, p["context"].exact) for p in every)
-    template = (
-        "{rows} runs of llama.cpp's own allocator were recorded: weights and cache are right to the byte in {kept} of them, the"
-        " total in {exact}. 95 % of the totals are within {p95}; the worst is {max} off ({name})."
-    )
-    facts = {
-        "rows": f"{rows:,}",
-        "kept": translated("all", language) if kept == rows else f"{kept:,}",
-        "exact": f"{sum(p['total'].exact for p in every):,}",
-        "p95": _percent(max(p["total"].p95 for p in every), language),
-        "max": _percent(worst[0], language),
-        "name": worst[1],
-    }
-    return translated(template, language).format(**facts)

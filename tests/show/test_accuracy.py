@@ -116,3 +116,14 @@ def test_the_document() -> None:
     (found,) = plain(MemoryAccuracyJson(memory=(SECTION,)), "en")["memory"]
     assert found["groups"][0]["parts"]["scratch"] == {"n": 4, "exact": 1, "median": 0.01, "p95": 0.1234, "worst": 0.5}
     assert found["worst"][0]["why"] == shown.WHY_TEXTS[1]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_screen_begins_with_its_sentence(language: Language) -> None:
+    """1,472 lines began with a blank one; the meaning of the columns stood in the last five."""
+    sentence = tell(shown.allocator([s for s in accuracy.memory() if s.id in shown.ALLOCATOR]), language)
+    drawn = text_of(*shown.memory(accuracy.memory()), language=language, width=400)
+    assert "".join(drawn.split()).startswith("".join(sentence.split()))
+    speed = text_of(*shown.speed(SPEED), language=language, width=400)
+    assert "11.0" in speed.splitlines()[0]
+    assert speed.index(tell(shown.SPEED_NOTES[0], language)) < speed.index("1,200")

@@ -8,7 +8,7 @@ from typing import Any
 
 from gyakusan.catalog.accuracy import Case, Group, Section
 from gyakusan.message import Listed, Message, say
-from gyakusan.show.tree import Part, Pause, Table, Text, Title, Tree, Words, columns
+from gyakusan.show.tree import Part, Pause, Table, Text, Title, Tree, Verdict, Words, columns
 
 SECTION_TEXTS = {
     "one_device": "its allocator, one device",
@@ -50,6 +50,9 @@ WHY_TEXTS = (
 
 LEADS = ("total", "scratch", "request", "tokens", "answer", "weights", "kv_cache")
 """Which part speaks for a section where there is room for one: the first that it has."""
+
+ALLOCATOR = ("one_device", "architectures")
+"""Sections whose truth is llama.cpp's own allocator on one device."""
 
 LABEL_TEXTS = {
     "architecture": "by architecture",
@@ -94,6 +97,7 @@ def percent(share: float | None) -> Words:
 def memory(sections: Sequence[Section]) -> Tree:
     """Return errors by engine and truth, by backend, by architecture, then the worst cases by name."""
     parts: list[Part] = [
+        *_summary(sections),
         Pause(),
         Title(say("Errors of predicted bytes, relative to what servers report")),
         _every(sections),
@@ -103,6 +107,32 @@ def memory(sections: Sequence[Section]) -> Tree:
             parts += [Pause(), Title(Message(LABEL_TEXTS[label])), _by(sections, label)]
     worst = (Text(_case(s, c)) for s in sections for c in s.worst[:3])
     return *parts, Pause(), Title(say("Worst cases")), *worst
+
+
+def _summary(sections: Sequence[Section]) -> Tree:
+    """Return the sentence on llama.cpp's allocator, nothing where no section is of it."""
+    recorded = [s for s in sections if s.id in ALLOCATOR]
+    if not recorded:
+        return ()
+    return (Verdict((allocator(recorded),)),)
+
+
+def allocator(sections: Sequence[Section]) -> Message:
+    """Return how right the sections of llama.cpp's own allocator are together."""
+    every = [s.groups[0].parts for s in sections]
+    worst = max((g.parts["total"].worst, g.name) for s in sections for g in s.by("architecture"))
+    rows = sum(s.rows for s in sections)
+    kept = sum(min(p["weights"].exact, p["context"].exact) for p in every)
+    return say(
+        "{rows} runs of llama.cpp's own allocator were recorded: weights and cache are right to the byte in {kept}, the"
+        " total in {exact}. 95 % of the totals are within {p95}; the worst is {max} off ({name}).",
+        rows=f"{rows:,}",
+        kept=say("all of them") if kept == rows else say("{n} of them", n=f"{kept:,}"),
+        exact=f"{sum(p['total'].exact for p in every):,}",
+        p95=percent(max(p["total"].p95 for p in every)),
+        max=percent(worst[0]),
+        name=worst[1],
+    )
 
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
@@ -185,6 +215,19 @@ def _case(section: Section, case: Case) -> Message:
     return say("{engine} {case}", engine=f"{section.engine:10}", case=text)
 
 
+def _new_source(report: Mapping[str, Any]) -> Tree:
+    """Return how right the speed of one user's answers is for a source that no fit has seen."""
+    found = next((s for s in report["left_out"]["source"] if s["slice"] == "decode single"), None)
+    if found is None:
+        return ()
+    told = say(
+        "The speed of one person's answers is {median} off in the median where nothing of the source was fitted; {share} of"
+        " the cases are within 30 %.",
+        median=percent(found["median"]), share=say("{n} %", n=f"{found['within30'] * 100:.0f}"),
+    )  # fmt: skip
+    return (Verdict((told,)),)
+
+
 def speed(report: Mapping[str, Any] | None) -> Tree:
     """Return one row for each slice: errors on a device, and on a model, that no fit had seen, beside the usual rule's."""
     if report is None:
@@ -197,7 +240,7 @@ def speed(report: Mapping[str, Any] | None) -> Tree:
     since = say("Fresh sources of {date}, each predicted by a fit without it", date=fresh["date"])
     newest = Table(columns(FRESH_TEXTS, 1), tuple(fresh_rows(fresh)))
     notes = (Text(m, "note") for m in SPEED_NOTES)
-    return Pause(), Title(title), table, Pause(), Title(since), newest, Pause(), *notes
+    return *_new_source(report), Pause(), *notes, Pause(), Title(title), table, Pause(), Title(since), newest
 
 
 def fresh_rows(fresh: Mapping[str, Any]) -> Iterator[tuple[Words, ...]]:
