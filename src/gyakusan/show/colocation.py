@@ -12,9 +12,9 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import plan as plans
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.request_line import TASK_TEXTS
-from gyakusan.show.tree import Section, Table, Text, Title, Tree, Words, columns
-from gyakusan.show.wording import caveat, command, listed
-from gyakusan.units import GIB, format_bytes
+from gyakusan.show.tree import Pause, Section, Table, Text, Title, Tree, Words, columns
+from gyakusan.show.wording import caveat, command, listed, spare_gib
+from gyakusan.units import GIB
 
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all busy", "GiB")
 COLUMNS = columns(HEAD_TEXTS, 2)
@@ -29,7 +29,7 @@ def screen(answer: ColocationAnswer) -> Tree:
         )
     money = Amounts(answer.request.paid_in, exchange_rates(dict(answer.request.rates)))
     plans = (part for plan in answer.plans for part in _plan(plan, money))
-    return title, *plans, *(Text(n, "note") for n in notes(answer))
+    return title, *plans, Pause(), *(Text(n, "note") for n in notes(answer))
 
 
 def _title(request: PlanRequest) -> Message:
@@ -54,12 +54,12 @@ def _plan(plan: Colocation, money: Amounts) -> Tree:
         *caveats,
         *(command(m.deployment.rules.short_command(m.command, m.deployment.machine)) for m in plan.members),
     )
-    return Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
+    return Pause(), Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
 
 
 def _remarks(plan: Colocation) -> Iterator[Text]:
     if plan.left is not None:
-        yield Text(say("{left} to spare on the fullest device.", left=format_bytes(plan.left)))
+        yield Text(say("{n} GiB to spare on the fullest device.", n=spare_gib(plan.left)))
     if not plan.meets_target_speed:
         yield Text(say("Some models are slower than their task's target."), "caution")
     for member in plan.members:
