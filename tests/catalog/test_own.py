@@ -15,6 +15,8 @@ from gyakusan.catalog.entry import MOST
 from gyakusan.catalog.toml_files import read
 from gyakusan.doors.notices import log, notice
 from gyakusan.errors import BadRecord, BadReference, BadSetting, SourceError
+from gyakusan.planning.candidates.hardware import all_machines
+from gyakusan.planning.request.request import PlanRequest
 
 
 def test_what_is_added_is_found(home: Path) -> None:
@@ -44,6 +46,15 @@ def test_what_hides_ours_may_refer_to_ours(home: Path) -> None:
     )
     own.add(text.encode(), "mine", replace=True)
     assert entry_of("DGX Spark").own
+
+
+def test_machines_are_bought_beside_a_record_that_hides_ours(home: Path) -> None:
+    """A card of one's own with another size took the place of ours, and no machine could be bought any more."""
+    own.add(DEVICE.replace("Some GPU", "RTX 4090").replace("[8]", "[48]").encode(), "mine", replace=True)
+    text = "[[device]]\n" + DEVICE.split("\n", 1)[1].replace("Some GPU", "AMD Ryzen AI Max+ 395").replace("[8]", "[16]")
+    own.add(text.encode(), "other", replace=True)
+    names = {o.machine.name for o in all_machines(PlanRequest(model="gpt-oss-20b"))}
+    assert "NVIDIA GeForce RTX 5090" in names
 
 
 def test_a_file_is_not_overwritten_unless_asked(home: Path) -> None:

@@ -31,6 +31,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     monkeypatch.setattr(app, "build", build)
+    monkeypatch.setattr(app.lean, "parameters", lambda words: None)
 
 
 def test_a_fault_of_ours_is_a_line_and_a_report(

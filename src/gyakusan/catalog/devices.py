@@ -338,8 +338,15 @@ def _starting_with(key: str) -> list[DeviceMatch]:
 
 
 def exactly(name: str, size: int) -> DeviceMatch:
-    """Return the device of a name, which is one of the catalogue, with a size that is sold [GiB]."""
-    return next(m for m in _matches(parse_device_name(name).key) if m.size == size and not m.is_machine)
+    """Return the device of a name with a size that is sold [GiB].
+
+    Raises UnknownName: a record of the user's own may hide ours, and its sizes.
+    """
+    matches = [m for m in _matches(parse_device_name(name).key) if not m.is_machine]
+    match = next((m for m in matches if m.size == size), None)
+    if match is None:
+        raise unknown_devices.no_such_size(name, matches)
+    return match
 
 
 def _nearest_size(memory: int | None, matches: list[DeviceMatch]) -> int | None:

@@ -123,6 +123,9 @@ def _language(arguments: list[str]) -> tuple[str | None, list[str]]:
             return text[7:], arguments[:i] + arguments[i + 1 :]
         if text == "--lang" and arguments[i + 1 : i + 2] and arguments[i + 1] in LANGUAGES:
             return arguments[i + 1], arguments[:i] + arguments[i + 2 :]
-    if arguments[:1] == ["--lang"] and arguments[2:3] and not arguments[2].startswith("-"):
-        return None, arguments[2:] + arguments[:2]  # a language that is none: the command says which there are
+    first = arguments[0] if arguments else ""
+    if first.startswith("--lang=") and arguments[1:2] and not arguments[1].startswith("-"):
+        return None, [*arguments[1:], first]  # a language that is none: commands with a screen say which there are
+    if first == "--lang" and arguments[2:3] and not arguments[2].startswith("-"):
+        return None, arguments[2:] + arguments[:2]
     return None, arguments

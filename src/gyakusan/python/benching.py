@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -284,11 +285,21 @@ def _target(endpoint: str | None, key_file: str | Path | None) -> Target:
     from gyakusan.serving.running_servers import NAME, find_running, running
 
     named = endpoint is not None and NAME.fullmatch(endpoint) is not None
-    is_word = named and endpoint != "localhost" and not set(".:") & set(endpoint or "")  # an address has one of them
-    if endpoint is None or is_word or (named and any(e.name == endpoint for e in running())):
+    if endpoint is None or (named and (any(e.name == endpoint for e in running()) or not _is_host(endpoint))):
         found = find_running(endpoint)
         endpoint, key_file = found.url, key_file or found.key_file
     return target_of(endpoint, None if key_file is None else key_of(key_file))
+
+
+def _is_host(name: str) -> bool:
+    """Return True for a name with a dot or a port, and for one that this network knows: else a server's name is meant."""
+    if set(".:") & set(name):
+        return True
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        return False
+    return True
 
 
 def request_of(endpoint: str | None, options: BenchOptions) -> BenchRequest:

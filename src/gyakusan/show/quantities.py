@@ -9,7 +9,7 @@ import re
 
 _SILENT = r"<!--.*?-->|<(?P<name>script|style|code|pre|kbd|option|textarea|svg|title)\b.*?</(?P=name)>|<[^>]*>"
 """What has no words to keep together: tags, commands, fields, drawings."""
-_TIME = "[0-9]+(?:時間|分)[0-9]{1,2}[分秒]"
+_TIME = "(?<![0-9])[0-9]{1,6}(?:時間|分)[0-9]{1,2}[分秒]"
 _FIGURE = "±?[0-9][0-9,.]*"
 _NUMBER = rf"(?<![A-Za-z0-9_.,/:#-]){_FIGURE}"
 _LATIN = (

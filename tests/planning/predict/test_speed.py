@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from msgspec import structs
 
+import gyakusan
 from gyakusan import machines
 from gyakusan.catalog.cpu import bandwidth
 from gyakusan.catalog.models import find
@@ -197,3 +200,28 @@ def test_those_who_wait_for_a_place_wait_for_whole_turns() -> None:
     assert alone is not None
     assert two is not None
     assert two.decode_all.value == alone.decode_each.value, "its caches cannot be merged: one after the other"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantization", "device", "engine"),
+    [
+        ("gpt-oss-20b", "MXFP4", "DGX Spark", "llama.cpp"),
+        ("gpt-oss-120b", "MXFP4", "DGX Spark", "llama.cpp"),
+        ("qwen3.5-35b-a3b", "Q4_K_M", "Ryzen AI Max+ 395 128GB", "llama.cpp"),
+        ("qwen3.5-9b", "BF16", "DGX Spark", "vllm"),
+        ("gpt-oss-120b", "MXFP4", "H200", "vllm"),
+    ],
+)
+def test_a_measurement_moves_every_number_of_people_alike(
+    name: str, quantization: str, device: str, engine: str
+) -> None:
+    """The places of the server that was asked about moved what others had measured: 8 people had 29 tokens/s, 9 had 31."""
+    before = (math.inf, 0.0)
+    for users in (2, 3, 5, 8, 9, 16, 17, 20, 32, 33, 40, 64):
+        pace = gyakusan.inspect(name, quant=quantization, users=users, context=4096, device=device, engine=engine).pace
+        assert pace is not None
+        each, every = pace.decode_each.value, pace.decode_all.value
+        assert pace.decode_each.basis == "measured"
+        assert each <= before[0] * 1.0001, users
+        assert every >= before[1] * 0.9999, users
+        before = (each, every)

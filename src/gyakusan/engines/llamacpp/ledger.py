@@ -196,7 +196,9 @@ def _less_kept(settings: Settings) -> list[Message]:
     if count != Settings.ctx_checkpoints:
         own = f"{Settings.ctx_checkpoints}"
         notes.append(
-            say("At most 1 checkpoint is kept for each user (--ctx-checkpoints; usual: {own}).", own=own)
+            say("No checkpoint is kept (--ctx-checkpoints; usual: {own}).", own=own)
+            if count == 0
+            else say("At most 1 checkpoint is kept for each user (--ctx-checkpoints; usual: {own}).", own=own)
             if count == 1
             else say(
                 "At most {n} checkpoints are kept for each user (--ctx-checkpoints; usual: {own}).", n=count, own=own

@@ -20,6 +20,7 @@ from gyakusan.catalog.records import own_entries
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.engines.base import SYSTEM_NAMES
+from gyakusan.errors import UnknownName
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.computers import card_items, complete_items
 from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
@@ -194,9 +195,17 @@ def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
 
 def _chip(record: DeviceRecord, size: int) -> CatalogueDevice:
     """Return a card, or a computer that nothing but its chip is known of."""
-    device = record.device(size, title=exactly(record.name, size).title)
+    device = record.device(size, title=_title(record, size))
     computer = identical_devices(device, 1) if record.kind == "unified" else None
     return CatalogueDevice(device, record.name, size, record.prices, computer)
+
+
+def _title(record: DeviceRecord, size: int) -> str:
+    """Return the shortest name that finds exactly this; where the user's own record hides ours, that with the size."""
+    try:
+        return exactly(record.name, size).title
+    except UnknownName:
+        return f"{record.name} {size}GB"
 
 
 def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
@@ -205,7 +214,10 @@ def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
         inside = records.get(machine.device)
         for size in machine.sizes_gib if inside is not None else ():
             if inside is not None and _sold_whole(machine, inside, size):
-                computer = machine.computer(size, f"{machine.name} {size}GB")
+                try:
+                    computer = machine.computer(size, f"{machine.name} {size}GB")
+                except UnknownName:  # a record of the user's own hides its chip
+                    continue
                 yield CatalogueDevice(computer.gpus[0], machine.name, size, machine.prices, computer)
 
 
@@ -259,14 +271,14 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
     """Return the wish that leaves a machine out, None if none does."""
     device, name = option.machine.gpus[0], option.machine.name
     if request.brand and request.brand.casefold() not in f"{device.vendor} {device.name} {name}".casefold():
-        return say("{name} is made by {vendor}, not by {brand}.", name=name, vendor=device.vendor, brand=request.brand)
+        return say(
+            "{name} is not of {brand}: its chip is of {vendor}.", name=name, vendor=device.vendor, brand=request.brand
+        )
     systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
     if request.os != "any" and request.os not in systems:
         return say("{name} does not run {os}.", name=name, os=SYSTEM_NAMES[request.os])
     if not request.enterprise and card_shape(device.name, device.power).passive:
-        return say(
-            "{name} is a data-centre card: it has no fan and needs a server. Add --enterprise.", name=device.name
-        )
+        return say("{name} is a data-centre card: it has no fan and needs a server. Add --enterprise.", name=name)
     if country := _country_of_sale().get(device.name):
         return say("{name} is sold in one country only ({region}).", name=device.name, region=country)
     return None

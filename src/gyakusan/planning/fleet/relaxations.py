@@ -22,6 +22,8 @@ from gyakusan.planning.select.ways_out import MAX_WAYS, SURE_SHARES, named_chang
 
 Planned = Callable[[FleetRequest], FleetPlan | None]
 """The first fleet of a request, None without one or where it may not fit."""
+FEWER_TRIES = 3
+"""Times that fewer replicas are planned than the last ones that work."""
 LOWER_FLOORS = (1.0, 0.97, 0.9, 0.8, 0.5)
 """Shares of what a fleet reaches that are tried as a floor, until one is planned: a floor brings other candidates."""
 FEWER_REQUESTS = (0.99, 0.9, 0.7, 0.5, 0.25, 0.1)
@@ -79,7 +81,7 @@ def ways_out(request: FleetRequest, planned: Planned, sustainable: float) -> tup
         )
         if way is not None
     ]
-    if not ways and (alone := _one_user(request, planned)) is not None:
+    if not ways and request.plan_request.users > 1 and (alone := _one_user(request, planned)) is not None:
         ways.append(alone)
     return tuple(sorted(ways, key=lambda w: w.effort))[:MAX_WAYS]
 
@@ -100,10 +102,15 @@ def _more_machines(request: FleetRequest, planned: Planned) -> Iterator[FleetWay
                 effort = max(0.3, math.log2(max(1.0, budget.amount / asked)))
                 yield FleetWay(say("budget {amount}", amount=budget.text), option, plan, effort)
     if request.replicas < LARGEST["replicas"]:
-        plan, most = planned(replace(request, replicas=LARGEST["replicas"])), LARGEST["replicas"]
-        while plan is not None and request.replicas < plan.replicas < most:  # under a lower limit others may come first
-            most = plan.replicas
-            plan = planned(replace(request, replicas=most))
+        most = LARGEST["replicas"]
+        plan = planned(replace(request, replicas=most))
+        for _ in range(FEWER_TRIES):  # under a lower limit others may come first
+            if plan is None or not request.replicas < plan.replicas < most:
+                break
+            fewer = planned(replace(request, replicas=plan.replicas))
+            if fewer is None:
+                break
+            plan, most = fewer, plan.replicas
         if plan is not None:
             change = at_most_replicas(most)
             yield FleetWay(change, f"--replicas {most}", plan, math.log2(most / request.replicas))

@@ -383,7 +383,10 @@ def _near(point: Measurement, turn: TurnShape) -> bool:
 
 
 def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> float:
-    """Return the prediction for the situation of a measurement."""
+    """Return the prediction for the situation of a measurement: all its users at once, in a cache of theirs alone.
+
+    Nothing of it may come from the turn that is asked about, or one more person would move every measurement.
+    """
     depth = 0.0 if point.kind == "prefill" else max(0.0, point.context - point.prompt - point.answer / 2)
     there = structs.replace(
         turn,
@@ -393,5 +396,8 @@ def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situati
         depth=depth,
         host=NO_HOST_WEIGHTS,
         drafts=0,
+        slots=1,
+        kept=None,
+        together=max(1, round(point.users)),
     )
     return float(getattr(_figures(read, chip, situation, there), point.kind))
