@@ -13,7 +13,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from benchmarks.plan_judges import consistency, rows
 from benchmarks.plan_judges.questions import Question, questions
 from benchmarks.plan_judges.verdict import Verdict
 from gyakusan.planning.fleet import labels as fleet_labels
+from gyakusan.planning.fleet.ranking import lacks_for_cheapest
 from gyakusan.planning.select.why_not import why_not
 from gyakusan.planning.upgrade import labels as upgrade_labels
 from gyakusan.python.planning import Plans
@@ -78,8 +79,12 @@ def _others(question: Question) -> Iterator[Verdict]:
     shared = {k: v for k, v in question.values.items() if k in ("task", "language", "context", "users")}
     if "device" in question.values:
         device = {"device": question.values["device"], **shared}
-        fleets = gyakusan.fleet(**{**device, "users": 40 * shared["users"]}).plans
-        yield from compared("fleet", question.command, fleets, fleet_labels.shown_figures, FLEET)
+        found = gyakusan.fleet(**{**device, "users": 40 * shared["users"]})
+        asked = found.request.plan_request
+        yield from compared(
+            "fleet", question.command, found.plans, fleet_labels.shown_figures, FLEET,
+            lambda role, fleet: role != "cheapest" or not lacks_for_cheapest(asked, fleet),
+        )  # fmt: skip
         steps = gyakusan.upgrade(**device, budget="400000JPY").steps
         yield from compared("upgrade", question.command, steps, upgrade_labels.shown_figures, UPGRADE)
 
@@ -95,16 +100,22 @@ UPGRADE = {"best": ("quality", 1), "fastest": ("speed", 1), "cheapest": ("price"
 
 
 def compared(
-    kind: str, subject: str, plans: Any, shown: Any, labels: Mapping[str, tuple[str, int]]
-) -> Iterator[Verdict]:
-    """Yield verdicts on rows of one command: labels at the extreme of their figure, no row that another beats in all."""
+    kind: str, subject: str, plans: Any, shown: Any, labels: Mapping[str, tuple[str, int]],
+    may_have: Callable[[str, Any], bool] = lambda _role, _plan: True,
+) -> Iterator[Verdict]:  # fmt: skip
+    """Yield verdicts on rows of one command: labels at the extreme of their figure, no row that another beats in all.
+
+    may_have: whether a row keeps what a label promises; it is at the extreme of those rows, and itself one of them
+    """
     table = [shown(p) for p in plans]
     for mine, plan in zip(table, plans, strict=True):
         for role in plan.roles:
             if role in labels:
                 name, sign = labels[role]
-                best = max(sign * getattr(f, name) for f in table)
-                wrong = sign * getattr(mine, name) < best
+                best = max(
+                    sign * getattr(f, name) for f, p in zip(table, plans, strict=True) if may_have(role, p) or p is plan
+                )
+                wrong = sign * getattr(mine, name) < best or not may_have(role, plan)
                 yield Verdict(kind, f"{subject}: {role}", f"{name} {abs(best):g} is shown elsewhere" if wrong else "")
         beaten = any(f.beats(mine) for f in table)
         yield Verdict(kind, f"{subject}: row", "another row beats it in all" if beaten else "")
