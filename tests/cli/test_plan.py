@@ -105,6 +105,24 @@ def test_why_it_is_not_for_this_computer_is_said_before_shopping(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "qwen3-8b", "--buy", "--device", "RTX 4090"), "--device names one that is there."),
+        (("--model", "qwen3-8b", "--buy", "--memory", "24GiB"), "--memory names one that is there."),
+        (("--model", "qwen3-8b", "--no-buy", "--budget", "2000USD"), "--no-buy and --budget contradict each other."),
+        (("--device", "RTX 4090", "--max", "--what-if"), "--what-if, --max were given together."),
+        (("--device", "RTX 4090", "--all", "--what-if"), "--what-if, --all were given together."),
+    ],
+)
+def test_what_contradicts_is_not_passed_over(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each was answered as if one of the options had not been typed."""
+    assert main(["plan", *words, "--lang", "en"]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_machines_to_buy_need_a_model_or_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--buy"]) == 2
     assert "Add --model NAME, or give a --budget." in capsys.readouterr().err

@@ -150,9 +150,20 @@ def plan(
             return over_nodes(asked, spread, views, use, files, output)
     with computing():
         values, saved = _question(file, use, (needs, where, limits, wishes), output.language)
+        _check_buy(values, buy)
         values |= {} if buy is None else {"buy": buy}
         use = use if saved is None else replace(use, lan=use.lan or saved.lan)
         return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)
+
+
+def _check_buy(values: dict[str, Any], buy: bool | None) -> None:
+    """Raise BadSetting where --buy or --no-buy says otherwise than the machine or the budget of a question."""
+    named = next((f"--{key}" for key in ("device", "memory") if values.get(key)), None)
+    if buy and named:
+        raise BadSetting("--buy is for machines to buy, and {option} names one that is there.", option=named,
+                         mend="Leave out one of them. What to buy next: gyakusan upgrade.")  # fmt: skip
+    if buy is False and values.get("budget"):
+        raise BadSetting("--no-buy and --budget contradict each other.", mend="Leave out one of them.")
 
 
 Options = tuple[Needs, Where, Limits, Wishes]
