@@ -153,10 +153,10 @@ def test_fit_leads_to_a_start(own: TestClient) -> None:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_fit_offers_a_start_only_of_what_would_start(own: TestClient, language: str) -> None:
     """It offered one whose form then said that the files are not here."""
-    text = own.get(f"/fit?model=gpt-oss-20b&lang={language}").text
+    text = own.get(f"/fit?model=qwen3-0.6b&lang={language}").text
     assert "#start" not in text
     command = re.sub(r"<[^>]+>", " ", text.partition('id="command"')[2].partition("</section>")[0])
-    assert "gyakusan get gpt-oss-20b" in command
+    assert "gyakusan get qwen3-0.6b" in command
     said = "are not on this computer" if language == "en" else "このコンピューターにありません"
     assert said in command or "It would not start" in command or "起動しない" in command
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,3 +136,14 @@ def _asked(target: Target, path: str) -> Any:
         return None
     finally:
         connection.close()
+
+
+def is_host(name: str) -> bool:
+    """Return True for a name with a dot or a port, and for one that this network knows: else a server's name is meant."""
+    if set(".:") & set(name):
+        return True
+    try:
+        socket.getaddrinfo(name, None)
+    except (OSError, UnicodeError):
+        return False
+    return True

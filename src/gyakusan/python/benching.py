@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -280,26 +279,15 @@ class _Keeper:
 
 def _target(endpoint: str | None, key_file: str | Path | None) -> Target:
     """Return where requests go: to an address, or to a server that gyakusan started. Raises UsageError."""
-    from gyakusan.load_testing.endpoint import target_of
+    from gyakusan.load_testing.endpoint import is_host, target_of
     from gyakusan.python.files import key_of
     from gyakusan.serving.running_servers import NAME, find_running, running
 
     named = endpoint is not None and NAME.fullmatch(endpoint) is not None
-    if endpoint is None or (named and (any(e.name == endpoint for e in running()) or not _is_host(endpoint))):
+    if endpoint is None or (named and (any(e.name == endpoint for e in running()) or not is_host(endpoint))):
         found = find_running(endpoint)
         endpoint, key_file = found.url, key_file or found.key_file
     return target_of(endpoint, None if key_file is None else key_of(key_file))
-
-
-def _is_host(name: str) -> bool:
-    """Return True for a name with a dot or a port, and for one that this network knows: else a server's name is meant."""
-    if set(".:") & set(name):
-        return True
-    try:
-        socket.getaddrinfo(name, None)
-    except (OSError, UnicodeError):
-        return False
-    return True
 
 
 def request_of(endpoint: str | None, options: BenchOptions) -> BenchRequest:

@@ -383,10 +383,7 @@ def _near(point: Measurement, turn: TurnShape) -> bool:
 
 
 def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> float:
-    """Return the prediction for the situation of a measurement: all its users at once, in a cache of theirs alone.
-
-    Nothing of it may come from the turn that is asked about, or one more person would move every measurement.
-    """
+    """Return the prediction for the situation of a measurement: all its users at once, whatever places the turn has."""
     depth = 0.0 if point.kind == "prefill" else max(0.0, point.context - point.prompt - point.answer / 2)
     there = structs.replace(
         turn,
