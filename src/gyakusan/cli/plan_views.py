@@ -95,7 +95,7 @@ def check_together(views: Views, use: Use, output: Output) -> None:
         shown = {"--all": views.show_all, "--what-if": views.what_if, "--max": views.show_max}
         given += [name for name, value in (shown | {"--why-not": views.why_not is not None}).items() if value]
     beside = [name for name, value in (("--all", views.show_all), ("--max", views.show_max)) if value]
-    if views.what_if and beside:  # it is an answer of its own
+    if views.what_if and beside and not output.json:  # on a screen it is an answer of its own; a document has all
         given += ["--what-if", *beside]
     if len(given) > 1:
         raise BadSetting("{options} were given together.", options=", ".join(given), mend="Give one.")

@@ -93,7 +93,9 @@ def _servers(machine: Machine) -> Iterator[Check]:
         path = program if os.path.isabs(program) else shutil.which(program)
         if path is not None or module.GIVEN != "name":  # one that keeps its own models is not looked for by its engine
             yield Check(name, "here", _told(name, path), serves=True)
-            if path is None and machine.gpus and sys.platform != "darwin":  # xllamacpp of PyPI, see docs/en/install.md
+            if (
+                name == registry.DEFAULT and path is None and machine.gpus and sys.platform != "darwin"
+            ):  # xllamacpp of PyPI, see docs/en/install.md
                 yield Check(
                     "GPU", "note", say("not used by {engine}, whose build is for the CPU", engine=name), FOR_A_GPU
                 )
