@@ -147,6 +147,12 @@ def test_options_stand_apart_from_the_words_around_them() -> None:
     assert [j for j in JAPANESE.values() if glued.search(j)] == []
 
 
+def test_names_have_a_japanese_comma_and_what_is_typed_keeps_its_own() -> None:
+    assert tell(Message("{options}", {"options": "--json, --csv"}), "ja") == "--json、--csv"
+    typed = "--device 'RTX 4090, RTX 3060'"
+    assert tell(Message("{options}", {"options": typed}), "ja") == typed
+
+
 def test_one_word_for_one_thing() -> None:
     """A few words of the glossary that are easily written in two ways."""
     other_ways = (

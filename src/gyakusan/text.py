@@ -92,8 +92,13 @@ def tell(message: Message | str, language: Language) -> str:
     template = message.template if language == "en" else _table(language).get(message.template, message.template)
     facts = {k: _fact(v, language) for k, v in message.facts.items()}
     if language == "ja":
-        facts = {k: v.replace(", ", "、") if k in LISTS and isinstance(v, str) else v for k, v in facts.items()}
+        facts = {k: _listed(v) if k in LISTS and isinstance(v, str) else v for k, v in facts.items()}
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
+
+
+def _listed(names: str) -> str:
+    """Return names with 、 between them; a comma between quotation marks is part of what is typed."""
+    return names if set("\"'") & set(names) else names.replace(", ", "、")
 
 
 def _fact(value: Any, language: Language) -> Any:

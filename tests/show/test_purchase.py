@@ -99,7 +99,7 @@ def test_a_price_without_a_place_has_words_too() -> None:
 
 def test_a_computer_for_less_than_its_card_is_named() -> None:
     options_, _ = options("JPY", {})
-    odd = [o for o in options_ if any(item.bare for item in o.items)]
+    odd = [o for o in options_ if any(item.card_price for item in o.items)]
     assert odd
     for option in odd:
         assert "less than its card alone (" in tell(next(purchase_lines(option.items)), "en")

@@ -41,7 +41,7 @@ class GetJson(Struct, frozen=True, kw_only=True):
     skipped: what belongs to the model and is left out
     checked: true if every fetched file has the checksum that the hub lists
     seconds: the fetching took [s]
-    by_catalogue: true if the size is the catalogue's, as the hub could not be asked (--dry-run)
+    by_catalogue: true if the hub could not be asked (--dry-run): the size is as published, or as the plan counts the weights
     """
 
     state: Literal["here", "planned", "fetched"]

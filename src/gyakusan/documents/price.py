@@ -45,7 +45,7 @@ class PriceItemJson(Struct, frozen=True):
     rate: of the conversion, asker's currency for one unit of `currency`; null if nothing was converted
     tax_removed: tax of the country of sale that a conversion takes off, as a share of the price without it
     tax_added: share that his country's tax adds to a price without tax
-    bare: of a computer that costs less than its card alone, the price of that card in the asker's currency, else 0
+    card_price: of a computer that costs less than its card alone, the price of that card in the asker's currency, else 0
     """
 
     what: str
@@ -65,7 +65,7 @@ class PriceItemJson(Struct, frozen=True):
     rate: float | None
     tax_removed: float
     tax_added: float
-    bare: float
+    card_price: float
 
 
 class PriceJson(Struct, frozen=True):

@@ -81,7 +81,7 @@ class Got(Struct, frozen=True):
     checked: True if every fetched file has the checksum that the hub lists
     seconds: the fetching took [s]
     missing: bytes that would be fetched, 0 if all is here [B]
-    by_catalogue: True if the hub could not be asked: the size is the catalogue's, of the weights alone
+    by_catalogue: True if the hub could not be asked: the size is that of the weights alone, as published or as a plan counts them
     """
 
     state: State

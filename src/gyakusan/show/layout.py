@@ -241,12 +241,12 @@ class _Grid(Struct, frozen=True):
             lines[0].append_text(row[0])
             lines.append(Styled())
             places = self._below(sizes, widths, len(begin))
-        first = len(lines) - 1
-        for some, at in list(zip(parts, places, strict=True))[first:]:
+        moved = len(lines) - 1  # 1 where the name has a line of its own, 0 where the row begins with it
+        for some, at in list(zip(parts, places, strict=True))[moved:]:
             for n, part in enumerate(some):
-                if first + n == len(lines):
+                if moved + n == len(lines):
                     lines.append(Styled())
-                line = lines[first + n]
+                line = lines[moved + n]
                 line.append(" " * (at - cell_len(line.plain))).append_text(part)
         for line in lines:
             line.rstrip()

@@ -58,15 +58,16 @@ def purchase_lines(items: Sequence[PriceItem]) -> Iterator[Message]:
             kind_words(item),
             *((_seen(item.month),) * (item.kind != "given")),
             *((converted_words(item),) * (item.rate is not None or bool(item.tax_added))),
-            *((_bare(item),) * bool(item.bare)),
+            *((_below_its_card(item),) * bool(item.card_price)),
         )
         yield say("{amount}: {facts}", amount=amount_words(_figure(item.paid), item.paid_in), facts=Listed(told))
 
 
-def _bare(item: PriceItem) -> Message:
+def _below_its_card(item: PriceItem) -> Message:
     """Return that a computer costs less than what is in it: such an offer may be gone tomorrow."""
     return say(
-        "less than its card alone ({amount}): ask the shop first", amount=amount_words(_figure(item.bare), item.paid_in)
+        "less than its card alone ({amount}): ask the shop first",
+        amount=amount_words(_figure(item.card_price), item.paid_in),
     )
 
 

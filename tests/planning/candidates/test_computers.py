@@ -42,8 +42,8 @@ def test_a_computer_that_costs_less_than_its_card_has_the_price_of_the_card() ->
     """Two prices of one day say so, and nobody who reads one of them would believe it."""
     (item,) = bought("RTX 5090")
     card = bought("RTX 5090", computer=OWN)[0]
-    assert item.bare == card.paid > item.paid
-    assert all(i.bare == 0 for i in (*bought("RTX 5060 Ti 16GB"), *bought("RTX 5090", buyer=DOLLARS)))
+    assert item.card_price == card.paid > item.paid
+    assert all(i.card_price == 0 for i in (*bought("RTX 5060 Ti 16GB"), *bought("RTX 5090", buyer=DOLLARS)))
 
 
 def test_two_cards_ask_for_a_larger_computer_and_a_larger_supply() -> None:

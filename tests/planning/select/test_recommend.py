@@ -22,7 +22,7 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.pace_relaxations import keeps_pace
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed, fit_of
 from gyakusan.planning.select.ranking import MUCH_SLOWER, rank_candidates
-from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommend import answering_plans, recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import candidate_row, compared_figures, pareto_candidates
 from gyakusan.planning.select.shown_plans import shown_figures
@@ -339,3 +339,16 @@ def test_where_plan_1_is_fast_enough_to_be_of_use_every_plan_is(device: str, tas
     found = ask(device=device, ram="64GiB", task=task)
     kept = [keeps_pace(found.request, plan) for plan in found.plans]
     assert all(kept) or not kept[0]
+
+
+def test_what_its_exact_speed_makes_too_slow_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is so of one plan, others take its rows; where it is so of all, they are proposed as they are."""
+    found = ask(device="RTX 4090", ram="64GiB")
+    usual = [p.name for p in answering_plans(found.request, found.grid)]
+    slow = usual[1]
+    monkeypatch.setattr("gyakusan.planning.select.recommend.keeps_pace", lambda _, plan: plan.name != slow)
+    names = [p.name for p in answering_plans(found.request, found.grid)]
+    assert slow not in names
+    assert usual[0] in names
+    monkeypatch.setattr("gyakusan.planning.select.recommend.keeps_pace", lambda *_: False)
+    assert [p.name for p in answering_plans(found.request, found.grid)] == usual

@@ -51,7 +51,7 @@ def _built_by_a_shop(name: str, size_gib: int, buyer: Buyer, ram: int) -> Iterat
     if item is not None:
         card = cheapest((p for p in every if p.what == "card"), buyer)
         dearer = card is not None and not card.used and card.paid > item.paid
-        yield (structs.replace(item, bare=card.paid) if card is not None and dearer else item,)
+        yield (structs.replace(item, card_price=card.paid) if card is not None and dearer else item,)
 
 
 def _assembled(

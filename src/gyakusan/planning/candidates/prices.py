@@ -48,7 +48,7 @@ class PriceItem(Struct, frozen=True):
     tax_removed: share of the net price that is the tax of `country` and that a conversion takes off, 0 = nothing
     tax_added: share of the net price that the asker's country adds, 0 = nothing
     ram_gib: RAM of a computer around graphics cards, 0 = there is none, or nobody said [GiB]
-    bare: of a computer that costs less than its card alone: the price of that card, 0 = it costs more [paid_in]
+    card_price: of a computer that costs less than its card alone: the price of that card, 0 = it costs more [paid_in]
     """
 
     what: What
@@ -71,7 +71,7 @@ class PriceItem(Struct, frozen=True):
     tax_removed: float = 0.0
     tax_added: float = 0.0
     ram_gib: int = 0
-    bare: float = 0.0
+    card_price: float = 0.0
 
 
 class PriceFacts(Struct, frozen=True):

@@ -54,11 +54,8 @@ class FleetCandidates:
     sustainable_rate: float = 0.0
 
 
-def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool = False) -> FleetCandidates:
-    """Return every fleet that serves the request within its budget.
-
-    first_only: stop at the first number of users per replica for which there is a fleet
-    """
+def sweep_fleets(request: FleetRequest, columns: ModelTable) -> FleetCandidates:
+    """Return every fleet that serves the request within its budget."""
     plan_request = request.plan_request
     offers = offered_machines(request, exchange_rates(dict(plan_request.rates)))
     models = np.array(tested_models(plan_request, columns), np.int64)
@@ -76,8 +73,6 @@ def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool
             _feasible_fleets(request, replica_request, structs.replace(grid, cells=cells, offers=offers), fewest)
         )
         models = _good_enough_models(plan_request, parts[-1].grid, models)
-        if first_only and len(parts[-1].replicas):
-            break
     if grid is None:
         grid = sweep(plan_request, columns, (), models, reduce=True)
     empty = np.zeros(0, np.int64)
